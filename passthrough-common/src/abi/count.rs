@@ -1,0 +1,63 @@
+//! Counters: packets by class, direction and reason; events beside them.
+
+use super::{CLASSES, Class, Direction, Reason};
+
+/// One counter, kept per CPU.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counter {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, by IP total length where the packet has one, else by frame.
+    pub bytes: u64,
+}
+
+impl Counter {
+    /// Entries of the counter table.
+    pub const ENTRIES: usize = CLASSES * 2 * Reason::COUNT;
+
+    /// Index of a counter in its table.
+    #[inline(always)]
+    pub const fn index(class: Class, direction: Direction, reason: Reason) -> u32 {
+        ((class as usize * 2 + direction as usize) * Reason::COUNT + reason as usize) as u32
+    }
+}
+
+macro_rules! events {
+    ($($name:ident = $code:literal, $key:literal, $sentence:literal;)*) => {
+        /// Things that happen beside the fate of a packet. Index of the event table (one `u64` per CPU each).
+        #[repr(u8)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Event { $(#[doc = $sentence] $name = $code,)* }
+
+        impl Event {
+            /// Every event.
+            pub const ALL: &'static [Event] = &[$(Event::$name,)*];
+
+            /// The word that `stats` shows.
+            pub const fn name(self) -> &'static str {
+                match self { $(Event::$name => $key,)* }
+            }
+
+            /// What it means, for the operator.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Event::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+events! {
+    SessionOpened = 0, "session-opened", "a session was made";
+    SessionClosed = 1, "session-closed", "a session ended or was removed";
+    PptpRewritten = 2, "pptp-rewritten", "a call ID in a PPTP control message was rewritten";
+    PptpCall = 3, "pptp-call", "a PPTP call was announced";
+    EspLearned = 4, "esp-learned", "an inbound SPI was learned";
+    EspHoldExpired = 5, "esp-hold-expired", "a client was waited for in vain, and the next one had its turn";
+    FragmentOpened = 6, "fragment-opened", "a fragmented datagram began";
+}
+
+impl Event {
+    /// Entries of the event table.
+    pub const ENTRIES: usize = 16;
+}

@@ -1,0 +1,88 @@
+//! Which inside hosts talk to one server, where ports do not tell them apart (ESP, IKE on 500, L2TP on 1701).
+
+use super::Ticks;
+
+/// Most inside hosts for one server, outside address and protocol.
+pub const PEERS: usize = 64;
+
+/// Key of the peer table: one server as seen from one outside address.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct PeerKey {
+    hosts: u64,
+    protocol: u64,
+}
+
+/// Protocol number of the peers' record that IKE and ESP share.
+pub const IPSEC: u8 = 50;
+/// Protocol number of L2TP's record.
+pub const L2TP: u8 = 115;
+
+impl PeerKey {
+    /// `server` as seen from `outside`, for [`IPSEC`] or [`L2TP`].
+    #[inline(always)]
+    pub const fn new(server: u32, outside: u32, protocol: u8) -> PeerKey {
+        PeerKey { hosts: server as u64 | (outside as u64) << 32, protocol: protocol as u64 }
+    }
+
+    /// The server.
+    pub const fn server(&self) -> u32 {
+        self.hosts as u32
+    }
+
+    /// The outside address.
+    pub const fn outside(&self) -> u32 {
+        (self.hosts >> 32) as u32
+    }
+
+    /// [`IPSEC`] or [`L2TP`].
+    pub const fn protocol(&self) -> u8 {
+        self.protocol as u8
+    }
+}
+
+/// State of a peer's learn window (`conformance.md` section 8 rules 3 to 5).
+pub mod window {
+    /// No window.
+    pub const NONE: u16 = 0;
+    /// Open: exclusive for its first three seconds, lazy until thirty.
+    pub const OPEN: u16 = 1;
+}
+
+/// One inside host that talks to the server.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Peer {
+    /// The inside host; 0 in an entry not used.
+    pub host: u32,
+    /// Last IKE or ESP (or L2TP) from it.
+    pub seen: Ticks,
+    /// First outbound ESP from it in this record; 0 if none.
+    pub esp_since: Ticks,
+    /// When its learn window opened.
+    pub window_at: Ticks,
+    /// Message ID of the last quick-mode message from the server to it (RFC 2409 section 5.5).
+    pub quick_mode: u32,
+    /// [`window`].
+    pub window: u16,
+    /// Source port that it uses for IKE or L2TP.
+    pub port: u16,
+}
+
+/// Value of the peer table.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peers {
+    /// Hosts; entries not used have host 0.
+    pub hosts: [Peer; PEERS],
+    /// When the count of unknown SPIs below began.
+    pub unknown_since: Ticks,
+    /// Unknown inbound SPIs since then (rule 12).
+    pub unknown: u32,
+}
+
+const _: () = {
+    assert!(size_of::<PeerKey>() == 16);
+    assert!(size_of::<Peer>() == 24);
+    assert!(size_of::<Peers>() == 24 * PEERS + 8);
+};

@@ -1,0 +1,206 @@
+//! What the operator has set: one record, read by the kernel side for every packet.
+
+use super::{CLASSES, Class, Switch, Ticks};
+
+/// Most outside addresses in the pool.
+pub const POOL: usize = 8;
+/// Most extra ports or servers in each list.
+pub const LIST: usize = 8;
+
+/// Who may send to a binding from outside (RFC 4787 section 5, RFC 5382 section 4.3).
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Filtering {
+    /// Only the address and port that the inside endpoint has sent to. The default.
+    AddressAndPort = 0,
+    /// Any port of an address that the inside endpoint has sent to.
+    Address = 1,
+    /// Anybody.
+    Endpoint = 2,
+}
+
+/// Bits of [`Settings::options`].
+pub mod option {
+    /// L2TP keeps source port 1701; clients are told apart by tunnel ID.
+    pub const KEEP_L2TP_PORT: u32 = 1 << 0;
+    /// Packets from outside with a source that no public host has are dropped (RFC 6890).
+    pub const DROP_MARTIANS: u32 = 1 << 1;
+    /// ESP for several candidates is copied to each of them; held otherwise.
+    pub const ESP_COPY: u32 = 1 << 2;
+    /// Existing sessions go through the stack instead of by redirect.
+    pub const NO_REDIRECT: u32 = 1 << 3;
+}
+
+/// Idle times by what a session is and has shown. Index of [`Settings::idle`].
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Idle {
+    /// TCP, opening or closing (RFC 7857 section 2.1).
+    TcpTransitory = 0,
+    /// TCP, established (RFC 5382 section 5).
+    TcpEstablished = 1,
+    /// UDP of every class (RFC 4787 section 4.3).
+    Udp = 2,
+    /// ICMP queries (RFC 5508 section 3.2).
+    Icmp = 3,
+    /// GRE v0, IPIP, IP 115.
+    Generic = 4,
+    /// ESP.
+    Esp = 5,
+    /// A PPTP call that has been disconnected: packets still in flight.
+    Disconnected = 6,
+}
+
+/// Length of [`Settings::idle`].
+pub const IDLES: usize = 8;
+
+/// The settings. Written by userspace as a whole, read by the kernel side.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// [`super::VERSION`] of the writer.
+    pub version: u32,
+    /// The WAN interface.
+    pub wan_ifindex: u32,
+    /// Outside addresses.
+    pub pool: [u32; POOL],
+    /// How many of them are used.
+    pub pool_len: u32,
+    /// Bits of [`option`].
+    pub options: u32,
+    /// [`Switch`] of each class as a byte, by class index.
+    pub switches: [u8; CLASSES],
+    /// Counts up whenever a class is switched off: sessions of another generation are gone.
+    pub generations: [u8; CLASSES],
+    /// Idle times by [`Idle`].
+    pub idle: [Ticks; IDLES],
+    /// First and last outside port that is handed out above 1023.
+    pub port_range: [u16; 2],
+    /// [`Filtering`] for TCP, and for UDP and the rest, as bytes.
+    pub filtering: [u8; 2],
+    /// Keeps what follows aligned.
+    pub reserved: [u8; 2],
+    /// OpenVPN's ports; 0 ends the list.
+    pub openvpn_ports: [u16; LIST],
+    /// WireGuard's ports; 0 ends the list.
+    pub wireguard_ports: [u16; LIST],
+    /// SSTP servers; 0 ends the list.
+    pub sstp_servers: [u32; LIST],
+}
+
+const _: () = assert!(size_of::<Settings>() == 184);
+
+impl Settings {
+    /// What `passthrough up` starts from: every class with a tunnel of its own off, ordinary ones on.
+    pub const DEFAULT: Settings = {
+        let mut switches = [Switch::Off as u8; CLASSES];
+        switches[Class::Tcp as usize] = Switch::Full as u8;
+        switches[Class::Udp as usize] = Switch::Full as u8;
+        switches[Class::Icmp as usize] = Switch::Full as u8;
+        switches[Class::Openvpn as usize] = Switch::Full as u8;
+        switches[Class::Wireguard as usize] = Switch::Full as u8;
+        switches[Class::Sstp as usize] = Switch::Full as u8;
+        switches[Class::Other as usize] = Switch::Full as u8;
+        Settings {
+            version: super::VERSION,
+            wan_ifindex: 0,
+            pool: [0; POOL],
+            pool_len: 0,
+            options: option::DROP_MARTIANS,
+            switches,
+            generations: [0; CLASSES],
+            idle: [
+                Ticks::from_secs(240),
+                Ticks::from_secs(7440),
+                Ticks::from_secs(300),
+                Ticks::from_secs(60),
+                Ticks::from_secs(300),
+                Ticks::from_secs(3600),
+                Ticks::from_secs(5),
+                Ticks(0),
+            ],
+            port_range: [1024, 65535],
+            filtering: [Filtering::AddressAndPort as u8; 2],
+            reserved: [0; 2],
+            openvpn_ports: [1194, 0, 0, 0, 0, 0, 0, 0],
+            wireguard_ports: [51820, 0, 0, 0, 0, 0, 0, 0],
+            sstp_servers: [0; LIST],
+        }
+    };
+
+    /// Position of a class's switch.
+    #[inline(always)]
+    pub const fn switch(&self, class: Class) -> Switch {
+        Switch::from_byte(self.switches[class as usize])
+    }
+
+    /// Current generation of a class.
+    #[inline(always)]
+    pub const fn generation(&self, class: Class) -> u8 {
+        self.generations[class as usize]
+    }
+
+    /// Whether any of these [`option`] bits is set.
+    #[inline(always)]
+    pub const fn has(&self, options: u32) -> bool {
+        self.options & options != 0
+    }
+
+    /// Whether an address is one of the gateway's outside addresses.
+    #[inline(always)]
+    pub fn is_outside_address(&self, address: u32) -> bool {
+        let mut found = false;
+        let mut index = 0;
+        while index < POOL {
+            found |= self.pool[index] == address && (index as u32) < self.pool_len;
+            index += 1;
+        }
+        found
+    }
+
+    /// Who may send to a binding of this IP protocol.
+    #[inline(always)]
+    pub const fn filtering(&self, protocol: u8) -> Filtering {
+        match self.filtering[if protocol == 6 { 0 } else { 1 }] {
+            1 => Filtering::Address,
+            2 => Filtering::Endpoint,
+            _ => Filtering::AddressAndPort,
+        }
+    }
+}
+
+/// Which side of the gateway an interface is on.
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// LAN.
+    Inside = 0,
+    /// WAN.
+    Outside = 1,
+}
+
+/// What stands before the IP header on an interface.
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// An Ethernet header, 14 bytes.
+    Ethernet = 0,
+    /// Nothing: ppp, tun, wireguard.
+    Raw = 1,
+}
+
+/// Value of the interface table; its key is the interface index, `u32`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Interface {
+    /// [`Side`] as a byte.
+    pub side: u8,
+    /// [`Link`] as a byte.
+    pub link: u8,
+    /// A tag that frames of this zone carry in their bytes; 0 for none (the usual case: the kernel strips tags).
+    pub vlan: u16,
+    /// Most bytes of an IP packet that leaves here.
+    pub mtu: u32,
+}
+
+const _: () = assert!(size_of::<Interface>() == 8);
