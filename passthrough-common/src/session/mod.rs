@@ -1,1 +1,6 @@
-//! placeholder
+//! What a session is, without tables: its other half, its TCP state, its idle time, its outside port.
+
+pub mod idle;
+pub mod pair;
+pub mod port;
+pub mod tcp;

@@ -1,0 +1,329 @@
+//! The host doubles of every trait: tables in memory, a clock that is set, randomness from a seed.
+
+use core::cell::{Cell, RefCell};
+use core::hash::Hash;
+use std::collections::HashMap;
+use std::vec::Vec;
+
+use super::{Arrival, Bindings, Clock, Entropy, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables};
+use crate::abi::{
+    Binding, BindingKey, Call, Class, Control, Direction, Event, Field, Fragment, FragmentKey, Link, Peer, PeerKey,
+    Peers, Reason, Session, SessionKey, Settings, Side, Stream, Ticks, View,
+};
+use crate::wire::checksum;
+
+/// A frame in memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame(pub Vec<u8>);
+
+impl Packet for Frame {
+    fn len(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    fn load<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
+        self.0.get(at as usize..at as usize + N)?.try_into().ok()
+    }
+
+    fn store<const N: usize>(&mut self, at: u32, bytes: [u8; N]) -> bool {
+        match self.0.get_mut(at as usize..at as usize + N) {
+            Some(place) => {
+                place.copy_from_slice(&bytes);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn fix_header_checksum(&mut self, at: u32, delta: u16) {
+        if let Some(sum) = self.u16(at) {
+            self.store(at, checksum::apply(sum, delta).to_be_bytes());
+        }
+    }
+
+    fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
+        let Some(sum) = self.u16(at) else { return };
+        let delta = checksum::add(pseudo, segment);
+        let sum = if zero_is_none { checksum::apply_udp(sum, delta) } else { checksum::apply(sum, delta) };
+        self.store(at, sum.to_be_bytes());
+    }
+}
+
+/// A table in memory, of bounded size.
+#[derive(Debug)]
+pub struct Memory<K, V> {
+    entries: RefCell<HashMap<K, V>>,
+    capacity: usize,
+}
+
+impl<K: Hash + Eq + Copy, V: Copy> Memory<K, V> {
+    /// An empty table for `capacity` entries.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Memory { entries: RefCell::new(HashMap::new()), capacity }
+    }
+
+    /// Every entry, in no order.
+    pub fn dump(&self) -> Vec<(K, V)> {
+        self.entries.borrow().iter().map(|(key, value)| (*key, *value)).collect()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<K: Hash + Eq + Copy, V: Copy> Table<K, V> for Memory<K, V> {
+    fn get(&self, key: &K) -> Option<V> {
+        self.entries.borrow().get(key).copied()
+    }
+
+    fn update<R>(&self, key: &K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        self.entries.borrow_mut().get_mut(key).map(change)
+    }
+
+    fn insert(&self, key: &K, value: &V) -> Result<(), Refused> {
+        let mut entries = self.entries.borrow_mut();
+        if entries.contains_key(key) {
+            return Err(Refused::Exists);
+        }
+        if entries.len() >= self.capacity {
+            return Err(Refused::Full);
+        }
+        entries.insert(*key, *value);
+        Ok(())
+    }
+
+    fn remove(&self, key: &K) -> bool {
+        self.entries.borrow_mut().remove(key).is_some()
+    }
+}
+
+impl Bindings for Memory<BindingKey, Binding> {
+    fn hold(&self, key: &BindingKey) -> Option<u64> {
+        self.update(key, |binding| {
+            binding.sessions = binding.sessions.wrapping_add(1);
+            binding.sessions.wrapping_sub(1)
+        })
+    }
+
+    fn release(&self, key: &BindingKey) -> Option<u64> {
+        self.update(key, |binding| {
+            binding.sessions = binding.sessions.wrapping_sub(1);
+            binding.sessions.wrapping_add(1)
+        })
+    }
+}
+
+/// The gateway of `conformance.md` section 0 in memory: LAN 192.168.1.0/24 (L = .1), WAN E = 203.0.113.1/24, everything
+/// else behind R = 203.0.113.254.
+#[derive(Debug)]
+pub struct Gateway {
+    /// What the operator has set.
+    pub settings: Settings,
+    /// The session table.
+    pub sessions: Memory<SessionKey, Session>,
+    /// The binding table.
+    pub bindings: Memory<BindingKey, Binding>,
+    /// The fragment table.
+    pub fragments: Memory<FragmentKey, Fragment>,
+    /// The control connections.
+    pub controls: Memory<SessionKey, Control>,
+    /// The peers of servers.
+    pub peers: Memory<PeerKey, Peers>,
+    /// What the clock shows.
+    pub now: Cell<Ticks>,
+    /// Where the packet in hand came from.
+    pub arrival: Cell<Arrival>,
+    /// Local sockets: protocol, address, port.
+    pub listeners: RefCell<Vec<(u8, u32, u16)>>,
+    /// Counts by class, direction and reason.
+    pub counts: RefCell<HashMap<(Class, Direction, Reason), u64>>,
+    /// Counts of events.
+    pub events: RefCell<HashMap<u8, u64>>,
+    /// MTU of both ways out.
+    pub mtu: Cell<u16>,
+    /// What removes expired sessions when a table is full; does nothing unless set.
+    pub sweeper: fn(&Gateway),
+    random: Cell<u64>,
+}
+
+/// L, the gateway's address inside.
+pub const GATEWAY_INSIDE: u32 = 0xc0a8_0101;
+/// E, the gateway's address outside.
+pub const OUTSIDE: u32 = 0xcb00_7101;
+/// Index of the LAN interface.
+pub const LAN: u32 = 2;
+/// Index of the WAN interface.
+pub const WAN: u32 = 3;
+const ROUTER: u32 = 0xcb00_71fe;
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Gateway::with_capacity(1 << 16)
+    }
+}
+
+impl Gateway {
+    /// A gateway whose tables hold this many entries each.
+    pub fn with_capacity(capacity: usize) -> Gateway {
+        let mut settings = Settings::DEFAULT;
+        settings.wan_ifindex = WAN;
+        settings.pool[0] = OUTSIDE;
+        settings.pool_len = 1;
+        Gateway {
+            settings,
+            sessions: Memory::with_capacity(capacity),
+            bindings: Memory::with_capacity(capacity),
+            fragments: Memory::with_capacity(capacity),
+            controls: Memory::with_capacity(1024),
+            peers: Memory::with_capacity(1024),
+            now: Cell::new(Ticks::from_secs(1000)),
+            arrival: Cell::new(arrival(Side::Inside)),
+            listeners: RefCell::default(),
+            counts: RefCell::default(),
+            events: RefCell::default(),
+            mtu: Cell::new(1500),
+            sweeper: |_| {},
+            random: Cell::new(0x9e37_79b9_7f4a_7c15),
+        }
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self, length: Ticks) {
+        self.now.set(self.now.get().plus(length));
+    }
+
+    /// Sets the seed of the random numbers.
+    pub fn seed(&self, seed: u64) {
+        self.random.set(seed | 1);
+    }
+
+    /// Sessions as their outbound halves see them, in no order.
+    pub fn outbound(&self) -> Vec<(SessionKey, Session)> {
+        let mut halves = self.sessions.dump();
+        halves.retain(|(key, _)| key.view() == View::Outbound);
+        halves
+    }
+
+    /// How many packets of any class and direction were counted under a reason.
+    pub fn counted(&self, reason: Reason) -> u64 {
+        self.counts.borrow().iter().filter(|((_, _, counted), _)| *counted == reason).map(|(_, count)| count).sum()
+    }
+}
+
+/// An arrival by the LAN or the WAN interface, without tags.
+pub fn arrival(side: Side) -> Arrival {
+    Arrival {
+        side: Some(side),
+        foreign: false,
+        ifindex: if side == Side::Inside { LAN } else { WAN },
+        link: Link::Ethernet,
+        vlan: 0,
+        stripped_vlan: None,
+    }
+}
+
+impl Tables for Gateway {
+    type Sessions = Memory<SessionKey, Session>;
+    type Bindings = Memory<BindingKey, Binding>;
+    type Fragments = Memory<FragmentKey, Fragment>;
+    type Controls = Memory<SessionKey, Control>;
+    type Peers = Memory<PeerKey, Peers>;
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    fn sessions(&self) -> &Self::Sessions {
+        &self.sessions
+    }
+    fn bindings(&self) -> &Self::Bindings {
+        &self.bindings
+    }
+    fn fragments(&self) -> &Self::Fragments {
+        &self.fragments
+    }
+    fn controls(&self) -> &Self::Controls {
+        &self.controls
+    }
+    fn open_control(&self, key: &SessionKey) -> Result<(), Refused> {
+        let stream =
+            Stream { next: 0, offset: 0, length: 0, head: [0; 24], cursor: 0, state: 0, fields: [Field::default(); 8] };
+        let empty =
+            Control { streams: [stream; 2], calls: [Call::default(); 16], opened: self.now.get(), opened_from: 0 };
+        self.controls.insert(key, &empty)
+    }
+    fn peers(&self) -> &Self::Peers {
+        &self.peers
+    }
+    fn open_peers(&self, key: &PeerKey) -> Result<(), Refused> {
+        self.peers.insert(key, &Peers { hosts: [Peer::default(); 64], unknown_since: Ticks(0), unknown: 0 })
+    }
+    fn reclaim(&self) -> bool {
+        let before = self.sessions.len();
+        (self.sweeper)(self);
+        self.sessions.len() < before
+    }
+}
+
+impl Clock for Gateway {
+    fn now(&self) -> Ticks {
+        self.now.get()
+    }
+}
+
+impl Entropy for Gateway {
+    fn random(&self) -> u32 {
+        // xorshift64*: enough for tests, and the same on every run.
+        let mut state = self.random.get();
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        self.random.set(state);
+        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+    }
+}
+
+impl NextHop for Gateway {
+    fn arrival(&self) -> Arrival {
+        self.arrival.get()
+    }
+
+    fn route(&self, _ifindex: u32, _source: u32, destination: u32, _tos: u8, length: u16) -> Route {
+        if destination == GATEWAY_INSIDE || self.settings.is_outside_address(destination) {
+            return Route::Local;
+        }
+        let inside = destination >> 8 == GATEWAY_INSIDE >> 8;
+        if length > self.mtu.get() {
+            return Route::TooBig;
+        }
+        if inside {
+            return Route::Via(Hop { ifindex: LAN, gateway: destination }, Some(Side::Inside));
+        }
+        let gateway = if destination >> 8 == OUTSIDE >> 8 { destination } else { ROUTER };
+        Route::Via(Hop { ifindex: WAN, gateway }, Some(Side::Outside))
+    }
+
+    fn is_local_v6(&self, _ifindex: u32, _source: [u8; 16], _destination: [u8; 16]) -> bool {
+        false
+    }
+
+    fn has_listener(&self, protocol: u8, local: (u32, u16), _remote: (u32, u16)) -> bool {
+        self.listeners.borrow().contains(&(protocol, local.0, local.1))
+    }
+}
+
+impl Report for Gateway {
+    fn count(&self, class: Class, direction: Direction, reason: Reason, _bytes: u32) {
+        *self.counts.borrow_mut().entry((class, direction, reason)).or_default() += 1;
+    }
+
+    fn event(&self, event: Event) {
+        *self.events.borrow_mut().entry(event as u8).or_default() += 1;
+    }
+}

@@ -1,0 +1,57 @@
+//! Where a packet came from, where it would go, and who listens on the gateway itself.
+
+use crate::abi::{Link, Side};
+
+/// Where a packet entered the gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arrival {
+    /// Side of the interface that it entered by; `None` if the gateway itself sent it.
+    pub side: Option<Side>,
+    /// Whether it entered by an interface that is neither LAN nor WAN.
+    pub foreign: bool,
+    /// Index of that interface; 0 if the gateway itself sent it.
+    pub ifindex: u32,
+    /// What stands before the IP header where the packet is seen now.
+    pub link: Link,
+    /// The tag that frames of this zone carry in their bytes; 0 for none.
+    pub vlan: u16,
+    /// The tag that the kernel has taken out of the frame, with its identifier; `None` for no tag.
+    pub stripped_vlan: Option<u16>,
+}
+
+/// A way out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hop {
+    /// Interface to leave by.
+    pub ifindex: u32,
+    /// Next IPv4 address on that interface: a router, or the destination.
+    pub gateway: u32,
+}
+
+/// What the routing table says of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// To the gateway itself.
+    Local,
+    /// On by this way, which lies on that side; `None` for an interface that is neither LAN nor WAN.
+    Via(Hop, Option<Side>),
+    /// The packet is larger than the way out takes.
+    TooBig,
+    /// Nothing that can be used directly: unreachable, prohibited, forwarding switched off.
+    None,
+}
+
+/// The routing table and the sockets of the gateway.
+pub trait NextHop {
+    /// Where the packet in hand came from.
+    fn arrival(&self) -> Arrival;
+
+    /// The way of an IPv4 packet of `length` bytes that entered by interface `ifindex`.
+    fn route(&self, ifindex: u32, source: u32, destination: u32, tos: u8, length: u16) -> Route;
+
+    /// As [`NextHop::route`], for IPv6: only whether the destination is the gateway itself.
+    fn is_local_v6(&self, ifindex: u32, source: [u8; 16], destination: [u8; 16]) -> bool;
+
+    /// Whether a socket of the gateway has or listens on this local TCP or UDP endpoint.
+    fn has_listener(&self, protocol: u8, local: (u32, u16), remote: (u32, u16)) -> bool;
+}

@@ -1,0 +1,48 @@
+//! A packet as fixed-size values at bounded offsets. Offsets count bytes from the start of the frame.
+
+/// A frame that can be read and changed in place.
+///
+/// Nothing is ever seen as one slice: the kernel side could not prove it in bounds.
+pub trait Packet {
+    /// Bytes in the frame that can be reached.
+    fn len(&self) -> u32;
+
+    /// Whether nothing can be reached.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The `N` bytes at `at`, if they lie within the frame.
+    fn load<const N: usize>(&self, at: u32) -> Option<[u8; N]>;
+
+    /// Replaces the `N` bytes at `at`; `false` if they do not lie within the frame. Fixes no checksum.
+    fn store<const N: usize>(&mut self, at: u32, bytes: [u8; N]) -> bool;
+
+    /// Adds a one's complement delta to the IPv4 header checksum at `at`.
+    fn fix_header_checksum(&mut self, at: u32, delta: u16);
+
+    /// Adds to the transport checksum at `at` what changed in the pseudo header and in the segment itself.
+    ///
+    /// `zero_is_none` for UDP: a zero checksum stays zero, and a computed zero becomes all ones (RFC 768).
+    fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool);
+
+    /// The byte at `at`.
+    #[inline(always)]
+    fn u8(&self, at: u32) -> Option<u8> {
+        // Two bytes are checked where one is wanted: LLVM turns `p + 1 > end` into `p >= end`, which proves
+        // nothing to the verifier. No caller reads the last byte of a frame this way.
+        self.load::<2>(at).map(|[byte, _]| byte)
+    }
+
+    /// The 16-bit number at `at`.
+    #[inline(always)]
+    fn u16(&self, at: u32) -> Option<u16> {
+        self.load::<2>(at).map(u16::from_be_bytes)
+    }
+
+    /// The 32-bit number at `at`.
+    #[inline(always)]
+    fn u32(&self, at: u32) -> Option<u32> {
+        self.load::<4>(at).map(u32::from_be_bytes)
+    }
+}
