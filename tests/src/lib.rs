@@ -1,1 +1,6 @@
-//! placeholder
+//! The lab, the VPN peers and what the tests share: a gateway between real sockets in network namespaces.
+
+pub mod lab;
+pub mod peers;
+pub mod vectors;
+pub mod wait;

@@ -1,2 +1,64 @@
-//! placeholder
-fn main(){}
+//! Every step of CI and of the README, runnable at home: `cargo xtask TASK`.
+
+mod build;
+mod check;
+mod demo;
+mod process;
+mod setup;
+mod test;
+mod tidy;
+mod toolchain;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The steps of this project.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what building and testing need; says what it does
+    Setup,
+    /// Build everything, the kernel programs included
+    Build(build::Arguments),
+    /// Build, then show the gateway at work in a lab of namespaces (needs root)
+    Demo,
+    /// Build, then run all tests (those in namespaces need root)
+    Test,
+    /// Formatting, lints on host and BPF target, docs, licences, house rules
+    Check(check::Arguments),
+    /// Check the house rules alone
+    Tidy,
+    /// Load every kernel program here and compare its size with the budget (needs root)
+    Verify(verify::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Setup => setup::run(),
+        Task::Build(arguments) => build::run(&arguments),
+        Task::Demo => demo::run(),
+        Task::Test => test::run(),
+        Task::Check(arguments) => check::run(&arguments),
+        Task::Tidy => tidy::run(),
+        Task::Verify(arguments) => verify::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A task that has already told its story ends with an empty error.
+            let error = format!("{error:#}");
+            if !error.is_empty() {
+                eprintln!("error: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

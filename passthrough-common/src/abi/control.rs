@@ -15,7 +15,7 @@ pub struct Field {
     pub sequence: u32,
     /// The call ID that was there.
     pub before: u16,
-    /// The call ID that went out instead; equal to `before` in an entry not used.
+    /// The call ID that went out instead; both are 0 in an entry not used.
     pub after: u16,
 }
 
@@ -33,7 +33,7 @@ pub struct Stream {
     pub head: [u8; 24],
     /// Index of the next entry of `fields` to be used.
     pub cursor: u32,
-    /// 1 once the SYN has been seen; 2 when framing is lost.
+    /// 1 once the SYN has been seen; 2 when framing is lost; 3 after FIN or RST.
     pub state: u32,
     /// The fields rewritten last.
     pub fields: [Field; FIELDS],

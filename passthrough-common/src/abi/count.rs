@@ -16,10 +16,10 @@ impl Counter {
     /// Entries of the counter table.
     pub const ENTRIES: usize = CLASSES * 2 * Reason::COUNT;
 
-    /// Index of a counter in its table.
+    /// Index of a counter in its table; `reason` is [`Reason`] as a byte.
     #[inline(always)]
-    pub const fn index(class: Class, direction: Direction, reason: Reason) -> u32 {
-        ((class as usize * 2 + direction as usize) * Reason::COUNT + reason as usize) as u32
+    pub const fn index(class: Class, direction: Direction, reason: u8) -> u32 {
+        (class as u32 * 2 + direction as u32) * Reason::COUNT as u32 + reason as u32
     }
 }
 
@@ -55,6 +55,7 @@ events! {
     EspLearned = 4, "esp-learned", "an inbound SPI was learned";
     EspHoldExpired = 5, "esp-hold-expired", "a client was waited for in vain, and the next one had its turn";
     FragmentOpened = 6, "fragment-opened", "a fragmented datagram began";
+    PptpUncalled = 7, "pptp-uncalled", "a PPTP reply to a call that nobody had requested";
 }
 
 impl Event {

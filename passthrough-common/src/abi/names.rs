@@ -68,14 +68,43 @@ pub enum Step {
     ErrorInbound = 8,
     /// Judge an IPv6 packet by its switch.
     Ipv6 = 9,
-    /// Make the session of an outbound ESP packet, and read IKE.
-    Ipsec = 10,
+    /// Make the session of an ESP packet, or learn whose it is.
+    Esp = 10,
     /// Make the session of an outbound L2TP packet whose port is kept.
     L2tp = 11,
+    /// Judge the IP options of an IPv4 packet.
+    Options = 12,
+    /// Make room in a full session table, at most once a second. It ends the packet's way.
+    Reclaim = 13,
+    /// Read IKE where port 500 is kept.
+    Ike = 14,
+}
+
+impl Step {
+    /// The step with this index; the last one for an index that none has.
+    pub const fn from_index(index: u32) -> Step {
+        match index {
+            0 => Step::WanEgress,
+            1 => Step::WanIngress,
+            2 => Step::LanIngress,
+            3 => Step::OpenOutbound,
+            4 => Step::OpenInbound,
+            5 => Step::Renew,
+            6 => Step::Control,
+            7 => Step::ErrorOutbound,
+            8 => Step::ErrorInbound,
+            9 => Step::Ipv6,
+            10 => Step::Esp,
+            11 => Step::L2tp,
+            12 => Step::Options,
+            13 => Step::Reclaim,
+            _ => Step::Ike,
+        }
+    }
 }
 
 /// Every step's program, by name, with its index in the program array.
-pub const STEPS: [(&str, u32); 12] = [
+pub const STEPS: [(&str, u32); 15] = [
     ("step_wan_egress", Step::WanEgress as u32),
     ("step_wan_ingress", Step::WanIngress as u32),
     ("step_lan_ingress", Step::LanIngress as u32),
@@ -86,6 +115,9 @@ pub const STEPS: [(&str, u32); 12] = [
     ("step_error_outbound", Step::ErrorOutbound as u32),
     ("step_error_inbound", Step::ErrorInbound as u32),
     ("step_ipv6", Step::Ipv6 as u32),
-    ("step_ipsec", Step::Ipsec as u32),
+    ("step_esp", Step::Esp as u32),
     ("step_l2tp", Step::L2tp as u32),
+    ("step_options", Step::Options as u32),
+    ("step_reclaim", Step::Reclaim as u32),
+    ("step_ike", Step::Ike as u32),
 ];

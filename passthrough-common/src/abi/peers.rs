@@ -41,12 +41,24 @@ impl PeerKey {
     }
 }
 
-/// State of a peer's learn window (`conformance.md` section 8 rules 3 to 5).
+/// Bits of [`Peer::window`]: a peer's learn window (`conformance.md` section 8 rules 3 to 5) and what it has shown.
 pub mod window {
     /// No window.
     pub const NONE: u16 = 0;
     /// Open: exclusive for its first three seconds, lazy until thirty.
-    pub const OPEN: u16 = 1;
+    pub const OPEN: u16 = 1 << 0;
+    /// A new outbound SPI was seen in this window.
+    pub const SENT: u16 = 1 << 1;
+    /// The window closed with an inbound SPI before a new outbound one: the next such opens none.
+    pub const AHEAD: u16 = 1 << 2;
+    /// The window turned lazy and another host has had its turn.
+    pub const EXPIRED: u16 = 1 << 3;
+    /// An inbound SPI has been learned for this host.
+    pub const PAIRED: u16 = 1 << 4;
+    /// The host has sent ESP since the last inbound SPI was learned for it.
+    pub const SPOKE: u16 = 1 << 5;
+    /// From this bit on: how many SPIs came without being paired, within a minute (rule 12).
+    pub const SPIS_SHIFT: u16 = 8;
 }
 
 /// One inside host that talks to the server.
@@ -63,7 +75,9 @@ pub struct Peer {
     pub window_at: Ticks,
     /// Message ID of the last quick-mode message from the server to it (RFC 2409 section 5.5).
     pub quick_mode: u32,
-    /// [`window`].
+    /// The last new outbound SPI that it used.
+    pub spi: u32,
+    /// Bits of [`window`].
     pub window: u16,
     /// Source port that it uses for IKE or L2TP.
     pub port: u16,
@@ -78,11 +92,13 @@ pub struct Peers {
     /// When the count of unknown SPIs below began.
     pub unknown_since: Ticks,
     /// Unknown inbound SPIs since then (rule 12).
-    pub unknown: u32,
+    pub unknown: u16,
+    /// Generations of the switches that the hosts joined under; other ones now mean that the record is empty (rule 13).
+    pub generations: u16,
 }
 
 const _: () = {
     assert!(size_of::<PeerKey>() == 16);
-    assert!(size_of::<Peer>() == 24);
-    assert!(size_of::<Peers>() == 24 * PEERS + 8);
+    assert!(size_of::<Peer>() == 28);
+    assert!(size_of::<Peers>() == 28 * PEERS + 8);
 };

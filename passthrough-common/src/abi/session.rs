@@ -62,6 +62,9 @@ pub struct SessionKey {
 }
 
 impl SessionKey {
+    /// No packet's key.
+    pub const NONE: SessionKey = SessionKey { hosts: 0, selector: 0 };
+
     /// A key; `remote` and `local` are IPv4 addresses, `selector` counts in `space`.
     #[inline(always)]
     pub const fn new(view: View, remote: u32, local: u32, protocol: u8, space: Space, selector: u32) -> SessionKey {
@@ -210,7 +213,7 @@ pub struct Session {
     pub rewrite: u8,
     /// Bits of [`flag`].
     pub flags: u8,
-    /// Keeps the size a multiple of 8.
+    /// Enhanced GRE: the control connection's remote port. 0 beyond that.
     pub reserved: u16,
 }
 
@@ -314,6 +317,21 @@ impl FragmentKey {
             hosts: source as u64 | (destination as u64) << 32,
             datagram: identification as u64 | (protocol as u64) << 16 | (direction as u64) << 24,
         }
+    }
+
+    /// The identification that a translated datagram takes on the wire: no two hosts may have the same one.
+    #[inline(always)]
+    pub const fn claim(source: u32, destination: u32, protocol: u8, identification: u16) -> FragmentKey {
+        FragmentKey {
+            hosts: source as u64 | (destination as u64) << 32,
+            datagram: identification as u64 | (protocol as u64) << 16 | 1 << 25,
+        }
+    }
+
+    /// An IPv6 datagram between hosts that `hosts` is a digest of.
+    #[inline(always)]
+    pub const fn v6(hosts: u64, identification: u32) -> FragmentKey {
+        FragmentKey { hosts, datagram: identification as u64 | 1 << 32 }
     }
 }
 

@@ -29,6 +29,8 @@ pub mod option {
     pub const ESP_COPY: u32 = 1 << 2;
     /// Existing sessions go through the stack instead of by redirect.
     pub const NO_REDIRECT: u32 = 1 << 3;
+    /// The operator named the outside addresses: userspace does not follow those of the WAN interface.
+    pub const FIXED_POOL: u32 = 1 << 4;
 }
 
 /// Idle times by what a session is and has shown. Index of [`Settings::idle`].
@@ -90,6 +92,17 @@ pub struct Settings {
 
 const _: () = assert!(size_of::<Settings>() == 184);
 
+/// A class's byte. By shifts, not by index: LLVM knows that a class is in bounds and leaves the mask out, and the
+/// verifier (6.18: "R8 max value is outside of the allowed memory range") does not.
+#[inline(always)]
+const fn byte_of(bytes: &[u8; CLASSES], class: Class) -> u8 {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *bytes;
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let high = u64::from_le_bytes([i, j, k, l, m, n, o, p]);
+    let word = if (class as u8) < 8 { low } else { high };
+    (word >> ((class as u32 & 7) * 8)) as u8
+}
+
 impl Settings {
     /// What `passthrough up` starts from: every class with a tunnel of its own off, ordinary ones on.
     pub const DEFAULT: Settings = {
@@ -131,13 +144,28 @@ impl Settings {
     /// Position of a class's switch.
     #[inline(always)]
     pub const fn switch(&self, class: Class) -> Switch {
-        Switch::from_byte(self.switches[class as usize])
+        Switch::from_byte(byte_of(&self.switches, class))
     }
 
     /// Current generation of a class.
     #[inline(always)]
     pub const fn generation(&self, class: Class) -> u8 {
-        self.generations[class as usize]
+        byte_of(&self.generations, class)
+    }
+
+    /// How long a session of this kind may be silent.
+    #[inline(always)]
+    pub const fn idle(&self, kind: Idle) -> Ticks {
+        // Spelled out, as in `byte_of`: an index that the compiler knows to be in bounds is unknown to the verifier.
+        match kind {
+            Idle::TcpTransitory => self.idle[0],
+            Idle::TcpEstablished => self.idle[1],
+            Idle::Udp => self.idle[2],
+            Idle::Icmp => self.idle[3],
+            Idle::Generic => self.idle[4],
+            Idle::Esp => self.idle[5],
+            Idle::Disconnected => self.idle[6],
+        }
     }
 
     /// Whether any of these [`option`] bits is set.

@@ -3,6 +3,7 @@
 use crate::abi::{Class, Space};
 
 /// Which part of its datagram a packet is (RFC 791 section 3.2).
+#[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
     /// Not fragmented.
@@ -14,6 +15,9 @@ pub enum Part {
 }
 
 /// What one packet shows. Offsets are bytes from the start of the frame.
+///
+/// `repr(C)` and without padding, since the kernel side hands it from function to function by pointer.
+#[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Flow {
     /// Source address.
@@ -28,6 +32,10 @@ pub struct Flow {
     pub l4_at: u32,
     /// Where the packet ends by its total length.
     pub end: u32,
+    /// Bits of [`progress`]: which steps this packet has been through.
+    pub progress: u32,
+    /// IPv4 identification.
+    pub identification: u16,
     /// IP protocol number.
     pub protocol: u8,
     /// What the selector counts in.
@@ -46,10 +54,34 @@ pub struct Flow {
     pub options: bool,
     /// Whether it is an ICMP error, which is about another packet.
     pub error: bool,
-    /// IPv4 identification.
-    pub identification: u16,
-    /// Bits of [`progress`]: which steps this packet has been through.
-    pub progress: u32,
+    /// Fills the last word.
+    pub reserved: u8,
+}
+
+const _: () = assert!(size_of::<Flow>() == 40);
+
+impl Flow {
+    /// Of a packet that has not been read.
+    pub const EMPTY: Flow = Flow {
+        source: 0,
+        destination: 0,
+        selector: 0,
+        ip_at: 0,
+        l4_at: 0,
+        end: 0,
+        progress: 0,
+        identification: 0,
+        protocol: 0,
+        space: Space::Host,
+        tcp_flags: 0,
+        ttl: 0,
+        tos: 0,
+        class: Class::Other,
+        part: Part::Whole,
+        options: false,
+        error: false,
+        reserved: 0,
+    };
 }
 
 /// Which steps a packet has been through. Handed from step to step.
@@ -64,6 +96,10 @@ pub mod progress {
     pub const RENEWED: u32 = 1 << 3;
     /// A RST that belongs to the connection.
     pub const RESETS: u32 = 1 << 4;
+    /// The IP options were judged.
+    pub const OPTIONS: u32 = 1 << 6;
+    /// The packet is new from a LAN interface: it will be translated at WAN egress.
+    pub const LAN: u32 = 1 << 7;
     /// The packet is outbound; inbound otherwise.
     pub const OUTBOUND: u32 = 1 << 5;
 }

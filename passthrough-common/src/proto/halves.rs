@@ -44,56 +44,65 @@ pub fn half(
     }
 }
 
+/// A session that is to be: both keys, and what turns one end into the other.
+#[derive(Clone, Copy)]
+pub struct Pair {
+    /// Under which its outbound packets find it.
+    pub outbound: SessionKey,
+    /// Under which its inbound packets find it.
+    pub inbound: SessionKey,
+    /// Inside address and port or identifier.
+    pub inside: (u32, u16),
+    /// The same as the outside sees it.
+    pub outside: (u32, u16),
+    /// Its class.
+    pub class: Class,
+    /// Which field is rewritten beside the address.
+    pub rewrite: Rewrite,
+    /// Bits of [`flag`].
+    pub flags: u8,
+}
+
 /// Puts both halves into the table: the inbound one first, since it is the one that must be unique.
+///
+/// What is over but still there counts as a conflict here. Where ports tell sessions apart that cannot be another
+/// host's: the binding keeps the port for as long. Elsewhere the caller clears the place first ([`remove_if_over`]).
 ///
 /// # Errors
 ///
-/// `conflict` if the inbound key is another live session's; [`Reason::Contended`] if the outbound key was taken
+/// `conflict` if the inbound key is another session's; [`Reason::Contended`] if the outbound key was taken
 /// meanwhile; [`Reason::TableFull`]. Nothing stays behind.
-pub fn insert<W: World>(
-    world: &W,
-    outbound: (&SessionKey, &Session),
-    inbound: (&SessionKey, &Session),
-    conflict: Reason,
-) -> Result<(), Reason> {
-    insert_one(world, inbound, conflict)?;
-    if let Err(reason) = insert_one(world, outbound, Reason::Contended) {
-        world.sessions().remove(inbound.0);
-        return Err(reason);
+#[inline(always)]
+pub fn insert<W: World>(world: &W, pair: &Pair, conflict: Reason) -> Result<(), Reason> {
+    put(world, pair, Direction::Inbound, conflict)?;
+    let result = put(world, pair, Direction::Outbound, Reason::Contended);
+    if result.is_err() {
+        world.sessions().remove(&pair.inbound);
+        return result;
     }
     world.event(Event::SessionOpened);
     Ok(())
 }
 
-/// Puts one half into the table, in the place of one that is over if need be.
-///
-/// # Errors
-///
-/// `conflict` if a live session has this key; [`Reason::TableFull`].
+/// Puts one half into the table. It is made here, since two of them at once are too much for the BPF stack.
 #[inline(never)]
-pub fn insert_one<W: World>(world: &W, half: (&SessionKey, &Session), conflict: Reason) -> Result<(), Reason> {
-    let (key, session) = half;
-    match world.sessions().insert(key, session) {
-        Ok(()) => return Ok(()),
-        Err(Refused::Exists) => {
-            if !remove_if_over(world, key) {
-                return Err(conflict);
-            }
-        }
-        Err(Refused::Full) => {
-            if !world.reclaim() {
-                return Err(Reason::TableFull);
-            }
-        }
-    }
-    match world.sessions().insert(key, session) {
+fn put<W: World>(world: &W, pair: &Pair, direction: Direction, conflict: Reason) -> Result<(), Reason> {
+    let (settings, now) = (world.settings(), world.now());
+    let (key, from, to) = match direction {
+        Direction::Outbound => (&pair.outbound, pair.inside, pair.outside),
+        Direction::Inbound => (&pair.inbound, pair.outside, pair.inside),
+    };
+    let half = half(settings, now, pair.class, pair.rewrite, from, to, pair.flags);
+    match world.sessions().insert(key, &half) {
         Ok(()) => Ok(()),
         Err(Refused::Exists) => Err(conflict),
+        // Making room is a step of its own (`Step::Reclaim`); the sender's retry will find it.
         Err(Refused::Full) => Err(Reason::TableFull),
     }
 }
 
 /// Removes a session whose time is over, both halves; `true` if nothing is there afterwards.
+#[inline(never)]
 pub fn remove_if_over<W: World>(world: &W, key: &SessionKey) -> bool {
     let Some(session) = world.sessions().get(key) else { return true };
     if !is_over(world, key, &session) {
@@ -104,14 +113,19 @@ pub fn remove_if_over<W: World>(world: &W, key: &SessionKey) -> bool {
 }
 
 /// Whether a session's time is over, looking at its other half and, for enhanced GRE, at its control connection.
+#[inline(never)]
 pub fn is_over<W: World>(world: &W, key: &SessionKey, session: &Session) -> bool {
-    let now = world.now();
-    let twin = pair::twin(key, session).and_then(|twin| world.sessions().get(&twin));
-    idle::is_over(world.settings(), now, key, session, twin.as_ref())
+    let (settings, now) = (world.settings(), world.now());
+    // The other half is judged where it lies: a copy of it is an eighth of the BPF stack.
+    let judged = pair::twin(key, session).and_then(|twin| {
+        world.sessions().update(&twin, |twin| idle::is_over(settings, now, key, session, Some(twin)))
+    });
+    judged.unwrap_or_else(|| idle::is_over(settings, now, key, session, None))
         || gre_pptp::call_is_over(world, now, key, session)
 }
 
 /// Removes both halves and gives back the binding. Of several who try at once, one counts.
+#[inline(never)]
 pub fn remove<W: World>(world: &W, key: &SessionKey, session: &Session) {
     let twin = pair::twin(key, session);
     if !world.sessions().remove(key) {

@@ -1,1 +1,136 @@
-//! placeholder
+//! TCP, UDP and ICMP queries: what has a port or an identifier (RFC 4787, RFC 5382, RFC 5508).
+//!
+//! Claims: everything with ports that no VPN class reads deeper. Key: both ends' ports. Left out: sequence tracking
+//! beyond what judges a RST (RFC 6092 REC-32 forbids dropping on it).
+
+use crate::abi::session::{Rewrite, flag};
+use crate::abi::settings::Filtering;
+use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Space, View};
+use crate::seam::{Bindings, Table, World};
+
+use super::endpoint::{self, Wish};
+use super::{Flow, halves, number};
+
+/// What an inside endpoint and its peer are, as both ends of a session see it.
+#[derive(Clone, Copy)]
+struct Ends {
+    inside: (u32, u16),
+    outside: (u32, u16),
+    remote: (u32, u16),
+}
+
+/// On a miss from inside: gives the endpoint its outside one, and makes the session.
+///
+/// # Errors
+///
+/// As [`endpoint::hold`] and [`halves::insert`].
+#[inline(never)]
+pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), Reason> {
+    // An identifier belongs to both ends of a query: it is the local one here, and no remote one.
+    let (near, far) = match flow.space {
+        Space::Ports => (flow.source_port(), flow.destination_port()),
+        _ => (flow.selector as u16, 0),
+    };
+    let (inside, remote) = ((flow.source, near), (flow.destination, far));
+    let wish = Wish { inside, remote, protocol: flow.protocol, class: flow.class, avoids_shared: !own, own };
+    let outside = endpoint::hold(world, &wish)?;
+    let ends = Ends { inside, outside, remote };
+    insert(world, flow, &ends, own)?;
+    if flow.space == Space::Ports && filtering(world, flow.protocol, flow.class) == Filtering::Address {
+        permit(world, flow, &ends);
+    }
+    Ok(())
+}
+
+/// On a miss from outside: makes the session if somebody inside is bound to this endpoint and the filter lets the
+/// peer through. `Ok(true)` if it is the gateway's own socket, which the stack serves.
+///
+/// # Errors
+///
+/// [`Reason::Unsolicited`], [`Reason::Filtered`], and as [`halves::insert`].
+pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
+    let outside = (flow.destination, flow.destination_port());
+    let remote = (flow.source, flow.source_port());
+    let outer = BindingKey::new(Direction::Inbound, outside.0, outside.1, flow.protocol);
+    let Some(binding) = world.bindings().get(&outer) else {
+        return if world.has_listener(flow.protocol, outside, remote) { Ok(true) } else { Err(Reason::Unsolicited) };
+    };
+    if binding.flags & flag::OWN != 0 {
+        return Ok(true);
+    }
+    let permit = permit_key(outside, remote.0, flow.protocol);
+    let allowed = match filtering(world, flow.protocol, Class::from_index(binding.class)) {
+        Filtering::Endpoint => true,
+        Filtering::Address => world.sessions().get(&permit).is_some(),
+        Filtering::AddressAndPort => false,
+    };
+    if !allowed {
+        return Err(Reason::Filtered);
+    }
+    let inside = (binding.address, binding.id);
+    let held = world.bindings().hold(&BindingKey::new(Direction::Outbound, inside.0, inside.1, flow.protocol));
+    if !held.is_some_and(|held| held > 0) {
+        return Err(Reason::Contended);
+    }
+    // The session belongs to the class of its binding: a server may answer from any port (conformance L2, O5).
+    let flow = Flow { class: Class::from_index(binding.class), ..*flow };
+    insert(world, &flow, &Ends { inside, outside, remote }, false)?;
+    Ok(false)
+}
+
+/// Who may send to a binding of this class. An L2TP server may answer from another port (RFC 2661 section 8.1), so
+/// its address is enough.
+#[inline(always)]
+fn filtering<W: World>(world: &W, protocol: u8, class: Class) -> Filtering {
+    match world.settings().filtering(protocol) {
+        Filtering::AddressAndPort if class == Class::L2tp => Filtering::Address,
+        filtering => filtering,
+    }
+}
+
+#[inline(always)]
+fn permit_key(outside: (u32, u16), remote: u32, protocol: u8) -> SessionKey {
+    SessionKey::ports(View::Permit, (remote, 0), outside, protocol)
+}
+
+/// Puts both halves into the table; gives the binding back if that fails.
+#[inline(always)]
+fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, own: bool) -> Result<(), Reason> {
+    let Ends { inside, outside, remote } = *ends;
+    let is_query = flow.protocol == number::ICMP;
+    let key = |view, local: (u32, u16)| {
+        if is_query {
+            SessionKey::new(view, remote.0, local.0, flow.protocol, Space::Identifier, u32::from(local.1))
+        } else {
+            SessionKey::ports(view, remote, local, flow.protocol)
+        }
+    };
+    let pair = halves::Pair {
+        outbound: key(View::Outbound, inside),
+        inbound: key(View::Inbound, outside),
+        inside,
+        outside,
+        class: flow.class,
+        rewrite: if is_query { Rewrite::Identifier } else { Rewrite::Port },
+        flags: flag::BOUND | if own { flag::OWN } else { 0 },
+    };
+    let inserted = halves::insert(world, &pair, Reason::Contended);
+    if inserted.is_err() {
+        halves::release(world, &BindingKey::new(Direction::Outbound, inside.0, inside.1, flow.protocol));
+    }
+    inserted
+}
+
+/// Lets every port of this peer send to the endpoint from now on, where filtering goes by address.
+#[inline(never)]
+fn permit<W: World>(world: &W, flow: &Flow, ends: &Ends) {
+    let key = permit_key(ends.outside, ends.remote.0, flow.protocol);
+    let now = world.now();
+    // One permit serves every session of these two hosts.
+    if world.sessions().update(&key, |permit| permit.seen = now).is_some() {
+        return;
+    }
+    let half =
+        halves::half(world.settings(), now, flow.class, Rewrite::Address, ends.outside, ends.inside, 0);
+    let _full = world.sessions().insert(&key, &half);
+}

@@ -5,7 +5,7 @@ use core::hash::Hash;
 use std::collections::HashMap;
 use std::vec::Vec;
 
-use super::{Arrival, Bindings, Clock, Entropy, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables};
+use super::{Arrival, Bindings, Clock, Entropy, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables, Towards};
 use crate::abi::{
     Binding, BindingKey, Call, Class, Control, Direction, Event, Field, Fragment, FragmentKey, Link, Peer, PeerKey,
     Peers, Reason, Session, SessionKey, Settings, Side, Stream, Ticks, View,
@@ -148,8 +148,6 @@ pub struct Gateway {
     pub events: RefCell<HashMap<u8, u64>>,
     /// MTU of both ways out.
     pub mtu: Cell<u16>,
-    /// What removes expired sessions when a table is full; does nothing unless set.
-    pub sweeper: fn(&Gateway),
     random: Cell<u64>,
 }
 
@@ -189,7 +187,6 @@ impl Gateway {
             counts: RefCell::default(),
             events: RefCell::default(),
             mtu: Cell::new(1500),
-            sweeper: |_| {},
             random: Cell::new(0x9e37_79b9_7f4a_7c15),
         }
     }
@@ -225,7 +222,8 @@ pub fn arrival(side: Side) -> Arrival {
         ifindex: if side == Side::Inside { LAN } else { WAN },
         link: Link::Ethernet,
         vlan: 0,
-        stripped_vlan: None,
+        stripped_vlan: 0,
+        to_us: true,
     }
 }
 
@@ -262,12 +260,7 @@ impl Tables for Gateway {
         &self.peers
     }
     fn open_peers(&self, key: &PeerKey) -> Result<(), Refused> {
-        self.peers.insert(key, &Peers { hosts: [Peer::default(); 64], unknown_since: Ticks(0), unknown: 0 })
-    }
-    fn reclaim(&self) -> bool {
-        let before = self.sessions.len();
-        (self.sweeper)(self);
-        self.sessions.len() < before
+        self.peers.insert(key, &Peers { hosts: [Peer::default(); 64], unknown_since: Ticks(0), unknown: 0, generations: 0 })
     }
 }
 
@@ -296,20 +289,19 @@ impl NextHop for Gateway {
 
     fn route(&self, _ifindex: u32, _source: u32, destination: u32, _tos: u8, length: u16) -> Route {
         if destination == GATEWAY_INSIDE || self.settings.is_outside_address(destination) {
-            return Route::Local;
+            return Route::to(Towards::Local);
         }
-        let inside = destination >> 8 == GATEWAY_INSIDE >> 8;
         if length > self.mtu.get() {
-            return Route::TooBig;
+            return Route::to(Towards::TooBig);
         }
-        if inside {
-            return Route::Via(Hop { ifindex: LAN, gateway: destination }, Some(Side::Inside));
+        if destination >> 8 == GATEWAY_INSIDE >> 8 {
+            return Route { towards: Towards::Inside, hop: Hop { ifindex: LAN, gateway: destination } };
         }
         let gateway = if destination >> 8 == OUTSIDE >> 8 { destination } else { ROUTER };
-        Route::Via(Hop { ifindex: WAN, gateway }, Some(Side::Outside))
+        Route { towards: Towards::Outside, hop: Hop { ifindex: WAN, gateway } }
     }
 
-    fn is_local_v6(&self, _ifindex: u32, _source: [u8; 16], _destination: [u8; 16]) -> bool {
+    fn is_local_v6(&self, _ifindex: u32, _source: &[u32; 4], _destination: &[u32; 4]) -> bool {
         false
     }
 
@@ -319,7 +311,8 @@ impl NextHop for Gateway {
 }
 
 impl Report for Gateway {
-    fn count(&self, class: Class, direction: Direction, reason: Reason, _bytes: u32) {
+    fn count(&self, class: Class, direction: Direction, reason: u8, _bytes: u32) {
+        let Some(reason) = Reason::from_code(reason) else { return };
         *self.counts.borrow_mut().entry((class, direction, reason)).or_default() += 1;
     }
 

@@ -11,7 +11,7 @@ pub mod tables;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
-pub use next_hop::{Arrival, Hop, NextHop, Route};
+pub use next_hop::{Arrival, Hop, NextHop, Route, Towards};
 pub use packet::Packet;
 pub use report::Report;
 pub use tables::{Bindings, Refused, Table, Tables};

@@ -15,12 +15,16 @@ pub struct Arrival {
     pub link: Link,
     /// The tag that frames of this zone carry in their bytes; 0 for none.
     pub vlan: u16,
-    /// The tag that the kernel has taken out of the frame, with its identifier; `None` for no tag.
-    pub stripped_vlan: Option<u16>,
+    /// Identifier of the tag that the kernel has taken out of the frame; 0 for none, or one that only carries a
+    /// priority.
+    pub stripped_vlan: u16,
+    /// Whether the frame was sent to this machine alone.
+    pub to_us: bool,
 }
 
 /// A way out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Hop {
     /// Interface to leave by.
     pub ifindex: u32,
@@ -28,17 +32,40 @@ pub struct Hop {
     pub gateway: u32,
 }
 
-/// What the routing table says of a packet.
+/// Where a route leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Route {
+pub enum Towards {
     /// To the gateway itself.
     Local,
-    /// On by this way, which lies on that side; `None` for an interface that is neither LAN nor WAN.
-    Via(Hop, Option<Side>),
+    /// Out by a LAN interface.
+    Inside,
+    /// Out by the WAN interface.
+    Outside,
+    /// Out by an interface that is neither.
+    Elsewhere,
     /// The packet is larger than the way out takes.
     TooBig,
     /// Nothing that can be used directly: unreachable, prohibited, forwarding switched off.
-    None,
+    Nowhere,
+}
+
+/// What the routing table says of a packet.
+///
+/// No enum with the hop inside: what a variant leaves undefined ends in registers that the verifier refuses (6.18:
+/// "!read_ok").
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Where it leads.
+    pub towards: Towards,
+    /// The way out; zero unless it leads out.
+    pub hop: Hop,
+}
+
+impl Route {
+    /// A route that does not lead out.
+    pub const fn to(towards: Towards) -> Route {
+        Route { towards, hop: Hop { ifindex: 0, gateway: 0 } }
+    }
 }
 
 /// The routing table and the sockets of the gateway.
@@ -50,7 +77,7 @@ pub trait NextHop {
     fn route(&self, ifindex: u32, source: u32, destination: u32, tos: u8, length: u16) -> Route;
 
     /// As [`NextHop::route`], for IPv6: only whether the destination is the gateway itself.
-    fn is_local_v6(&self, ifindex: u32, source: [u8; 16], destination: [u8; 16]) -> bool;
+    fn is_local_v6(&self, ifindex: u32, source: &[u32; 4], destination: &[u32; 4]) -> bool;
 
     /// Whether a socket of the gateway has or listens on this local TCP or UDP endpoint.
     fn has_listener(&self, protocol: u8, local: (u32, u16), remote: (u32, u16)) -> bool;

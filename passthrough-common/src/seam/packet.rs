@@ -26,12 +26,27 @@ pub trait Packet {
     /// `zero_is_none` for UDP: a zero checksum stays zero, and a computed zero becomes all ones (RFC 768).
     fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool);
 
+    /// An offset below 256, as if nothing were known of where it came from.
+    ///
+    /// For the verifier: it would follow every packet form (tags, links, options) apart to the end, since it keeps
+    /// apart what offsets are known exactly.
+    #[inline(always)]
+    fn forget(&self, offset: u32) -> u32 {
+        offset
+    }
+
+    /// As [`Packet::forget`], for offsets below 1024.
+    #[inline(always)]
+    fn forget_far(&self, offset: u32) -> u32 {
+        offset
+    }
+
     /// The byte at `at`.
     #[inline(always)]
     fn u8(&self, at: u32) -> Option<u8> {
         // Two bytes are checked where one is wanted: LLVM turns `p + 1 > end` into `p >= end`, which proves
         // nothing to the verifier. No caller reads the last byte of a frame this way.
-        self.load::<2>(at).map(|[byte, _]| byte)
+        self.u16(at).map(|word| (word >> 8) as u8)
     }
 
     /// The 16-bit number at `at`.

@@ -66,6 +66,4 @@ pub trait Tables {
     fn peers(&self) -> &Self::Peers;
     /// Puts an empty record of peers where none is.
     fn open_peers(&self, key: &PeerKey) -> Result<(), Refused>;
-    /// Makes room by removing expired sessions, at most once a second; `false` if it did not.
-    fn reclaim(&self) -> bool;
 }

@@ -38,7 +38,7 @@ pub fn is_over(
     if class == Class::Pptp && key.protocol() == 47 {
         return false;
     }
-    let limit = settings.idle[kind(key, session, twin) as usize];
+    let limit = settings.idle(kind(key, session, twin));
     let quiet = |session: &Session| now.since(session.seen) > limit;
     quiet(session) && twin.is_none_or(quiet)
 }

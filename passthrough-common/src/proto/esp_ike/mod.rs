@@ -1,1 +1,132 @@
-//! placeholder
+//! IPsec: plain ESP by SPI with learning, many clients to one server, and IKE where port 500 is kept.
+//!
+//! RFC 4303, RFC 2408/2409, RFC 7296; the limits of it all in RFC 3715. `conformance.md` sections 7 and 8.
+//!
+//! The trouble with ESP: the SPI of an inbound packet was chosen by the inside host and told to the server under
+//! encryption. The first packet with a new inbound SPI is therefore given to a host by evidence (`learn`), and the
+//! evidence is kept clean by letting the clients of one server make new associations one after the other
+//! (`peers`). What cannot be known is dropped and counted, never guessed and never copied.
+//!
+//! Here: [`ike`](ike()) reads every IKE packet, [`esp`](esp()) every ESP packet without a session; [`floated`] and [`refresh`] hear of
+//! other things that happen to a host.
+//!
+//! Left out, so that nobody looks for it: packets are not queued (rules 4, 5, 8): who must wait is dropped, since IKE
+//! retransmits and so does what goes through tunnels; negative evidence (rule 9) is not read; the option to copy to
+//! all candidates is not obeyed; a static rule for a server inside (rule 2) belongs to port forwards. One address a
+//! host (rule 1) comes by itself, the record of peers being kept per outside address. NAT traversal on UDP 4500 is
+//! ordinary UDP and never parsed. A plain switch is served by addresses alone, and not here.
+
+mod esp;
+mod ike;
+mod learn;
+mod peers;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use crate::abi::session::flag;
+use crate::abi::{PeerKey, Reason, Session, SessionKey, Settings, Space, View};
+use crate::seam::{Packet, World};
+use crate::wire;
+
+use super::{Flow, endpoint, number, progress};
+
+/// The two ends of an association and the address that the gateway shows, as one packet tells them.
+#[derive(Clone, Copy)]
+struct Ends {
+    server: u32,
+    host: u32,
+    outside: u32,
+}
+
+impl Ends {
+    /// The ends of an outbound packet.
+    #[inline(always)]
+    fn outbound<W: World>(world: &W, flow: &Flow) -> Ends {
+        Ends {
+            server: flow.destination,
+            host: flow.source,
+            outside: endpoint::outside_address(world, flow.source),
+        }
+    }
+
+    /// Key of the server's peers.
+    #[inline(always)]
+    const fn peers(&self) -> PeerKey {
+        PeerKey::new(self.server, self.outside, crate::abi::peers::IPSEC)
+    }
+}
+
+/// The initiator SPI of an IKE packet, folded to 32 bits: the selector of its session in both directions, in
+/// [`Space::InitiatorSpi`] (conformance R8). Responses and retries carry the initiator's SPI unchanged (R9).
+///
+/// # Errors
+///
+/// [`Reason::Malformed`] for less than an IKE header, or an initiator SPI of zero (Z56).
+#[inline(always)]
+pub fn initiator_key<P: Packet>(packet: &P, flow: &Flow) -> Result<u32, Reason> {
+    let at = flow.l4_at + wire::transport::udp::LEN;
+    if flow.end < at + wire::ike::LEN {
+        return Err(Reason::Malformed);
+    }
+    let at = at + wire::ike::INITIATOR_SPI;
+    let high = packet.u32(at).ok_or(Reason::Malformed)?;
+    let low = packet.u32(at + 4).ok_or(Reason::Malformed)?;
+    wire::ike::fold(high, low).ok_or(Reason::Malformed)
+}
+
+/// Reads an IKE packet whose port 500 is kept, before its session is looked up: joins the server's peers, opens or
+/// waits for a learn window, makes the session of an initiator SPI that is new.
+///
+/// # Errors
+///
+/// Why the packet is dropped: [`Reason::EspHold`], [`Reason::IkeConflict`], [`Reason::IkeAmbiguous`],
+/// [`Reason::Unsolicited`], [`Reason::PeerLimit`], [`Reason::Malformed`], or what the tables refuse.
+#[inline(always)]
+pub fn ike<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
+    if flow.has(progress::OUTBOUND) { ike::outbound(packet, flow, world) } else { ike::inbound(packet, flow, world) }
+}
+
+/// Makes the session of an ESP packet that has none.
+///
+/// # Errors
+///
+/// Why the packet is dropped: [`Reason::EspHold`], [`Reason::EspAmbiguous`], [`Reason::EspUnsolicited`],
+/// [`Reason::EspConflict`], [`Reason::EspFlood`], [`Reason::PeerLimit`], or what the tables refuse.
+#[inline(always)]
+pub fn esp<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
+    if flow.has(progress::OUTBOUND) { esp::outbound(packet, flow, world) } else { esp::inbound(packet, flow, world) }
+}
+
+/// The host has gone over to UDP 4500 with this server, so plain ESP from there is not for it (rule 1, E13).
+#[inline(always)]
+pub fn floated<W: World>(world: &W, host: u32, server: u32) {
+    let ends = Ends { server, host, outside: endpoint::outside_address(world, host) };
+    peers::leave(world, &ends.peers(), host);
+}
+
+/// A session of ESP or IKE is renewed. From inside: its host is still there (rule 11). From outside: a tentative
+/// binding is confirmed, or removed when it is disputed or too old (rules 9 and 11); the packet in hand is then one
+/// without a session.
+#[inline(always)]
+pub fn refresh<W: World>(world: &W, key: &SessionKey, session: &Session) {
+    let by_address = key.selector() == 0 && key.space() == Space::Spi;
+    match (key.view(), key.space()) {
+        _ if by_address => {}
+        (View::Outbound, Space::Spi) => esp::renew_outbound(world, key, session),
+        (View::Inbound, Space::Spi) if session.has(flag::TENTATIVE) => esp::renew_inbound(world, key, session),
+        _ => {}
+    }
+}
+
+/// [`flag::OWN`] if the host is the gateway itself.
+#[inline(always)]
+fn own_flag(settings: &Settings, host: u32) -> u8 {
+    if settings.is_outside_address(host) { flag::OWN } else { 0 }
+}
+
+/// Key of an ESP session.
+#[inline(always)]
+const fn esp_key(view: View, server: u32, local: u32, spi: u32) -> SessionKey {
+    SessionKey::new(view, server, local, number::ESP, Space::Spi, spi)
+}

@@ -1,9 +1,25 @@
 //! GRE (RFC 2784, RFC 2890) and PPTP (RFC 2637): the header, the calls, the control stream.
+//!
+//! - claims and flow key: [`header`], the same in both directions; [`header::selector`] for a call ID.
+//! - on miss: [`open`] for GRE; the sessions of enhanced GRE are made by [`control`], which reads the control
+//!   connection message by message ([`message`] says what each means) and has [`call`] make and end calls.
+//! - advance: [`over`]; GRE sequence numbers are not looked at (conformance P22).
+//! - edits: the address, and inbound the call ID of enhanced GRE, bytes 6 and 7, which no checksum covers.
+//!
+//! Left out: calls between two inside hosts by an outside address (P25); a connection opened by the PAC,
+//! whose client is taken for the PNS.
 
-use crate::abi::{Session, SessionKey, Ticks};
-use crate::seam::World;
+pub mod call;
+pub mod control;
+pub mod header;
+pub mod message;
+pub mod open;
+pub mod over;
+pub mod stream;
 
-/// Whether an enhanced GRE session's call has ended; `false` for every other session.
-pub fn call_is_over<W: World>(_world: &W, _now: Ticks, _key: &SessionKey, _session: &Session) -> bool {
-    false
-}
+pub use open::{open_inbound, open_outbound};
+
+pub use over::call_is_over;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Look up: the session that a packet belongs to, and what the packet does to it.
+
+use crate::abi::session::flag;
+use crate::abi::{Class, Reason, Session, SessionKey, Settings, Space, Switch, Ticks, View};
+use crate::proto::{Flow, esp_ike, l2tp, number, progress};
+use crate::seam::{Packet, Table, World};
+use crate::session::tcp;
+use crate::wire::transport;
+
+/// UDP port of IKE (RFC 7296 section 2).
+pub const IKE_PORT: u16 = 500;
+
+/// What a session does to a packet: the part of it that translation needs.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Edit {
+    /// New address of the translated end.
+    pub address: u32,
+    /// What that changes in checksums.
+    pub address_delta: u16,
+    /// What the new identifier changes in checksums.
+    pub id_delta: u16,
+    /// New port, identifier, call ID or tunnel ID.
+    pub id: u16,
+    /// New IPv4 identification.
+    pub identification: u16,
+    /// [`crate::abi::session::Rewrite`] as a byte.
+    pub rewrite: u8,
+    /// Class of the session, as a byte.
+    pub class: u8,
+    /// Whether the inside endpoint is the gateway itself.
+    pub own: bool,
+    /// Fills the last word.
+    pub reserved: u8,
+}
+
+const _: () = assert!(size_of::<Edit>() == 16);
+
+impl Edit {
+    /// Before any session is found.
+    pub const NONE: Edit = Edit {
+        address: 0,
+        address_delta: 0,
+        id_delta: 0,
+        id: 0,
+        identification: 0,
+        rewrite: 0,
+        class: 0,
+        own: false,
+        reserved: 0,
+    };
+}
+
+/// What the look-up found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// A live session, which has now seen this packet.
+    Session,
+    /// A session that must be renewed first.
+    Stale,
+    /// A session whose switch is off.
+    SwitchedOff,
+    /// None.
+    Nothing,
+}
+
+/// Whether an IKE packet goes by initiator SPI because port 500 is kept.
+#[inline(always)]
+pub fn keeps_ike_port<W: World>(world: &W, flow: &Flow, outbound: bool) -> bool {
+    let near = if outbound { flow.source_port() } else { flow.destination_port() };
+    flow.class == Class::Ike && near == IKE_PORT && world.settings().switch(Class::Ike) == Switch::Full
+}
+
+/// The key under which this packet's session is found.
+///
+/// # Errors
+///
+/// Why a protocol's own header has none.
+#[inline(always)]
+pub fn key<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W, key: &mut SessionKey) -> Result<(), Reason> {
+    let outbound = flow.has(progress::OUTBOUND);
+    let (view, remote, local) = if outbound {
+        (View::Outbound, flow.destination, flow.source)
+    } else {
+        (View::Inbound, flow.source, flow.destination)
+    };
+    let (space, selector) = match flow.space {
+        Space::Ports if keeps_ike_port(world, flow, outbound) => {
+            (Space::InitiatorSpi, esp_ike::initiator_key(packet, flow)?)
+        }
+        Space::Ports if !outbound && flow.class == Class::L2tp && l2tp::is_kept(flow, world.settings(), false) => {
+            (Space::TunnelId, l2tp::tunnel_key(packet, flow)?)
+        }
+        Space::Ports if outbound => (Space::Ports, flow.selector.rotate_left(16)),
+        Space::CallId | Space::GreKey | Space::Spi
+            if world.settings().switch(flow.class) == Switch::Plain =>
+        {
+            (flow.space, 0)
+        }
+        space => (space, flow.selector),
+    };
+    *key = SessionKey::new(view, remote, local, flow.protocol, space, selector);
+    Ok(())
+}
+
+/// Finds the session and lets it see the packet: time, counters, TCP state.
+#[inline(always)]
+pub fn session<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W, key: &SessionKey, edit: &mut Edit) -> Found {
+    let now = world.now();
+    let settings = world.settings();
+    let is_tcp = flow.protocol == number::TCP;
+    let reset = flow.tcp_flags & tcp::header::RST != 0;
+    let acknowledges = is_tcp && flow.tcp_flags & tcp::header::ACK != 0;
+    let acknowledged =
+        if acknowledges { packet.u32(flow.l4_at + transport::tcp::ACKNOWLEDGEMENT).unwrap_or(0) } else { 0 };
+    let found = world.sessions().update(key, #[inline(always)] |session| {
+        let stale = is_stale(settings, now, session) || (reset && !flow.has(progress::RENEWED));
+        if !session.has(flag::OWN) && settings.switch(session.class()) == Switch::Off {
+            return Found::SwitchedOff;
+        }
+        if stale {
+            return Found::Stale;
+        }
+        session.seen = now;
+        session.packets += 1;
+        session.bytes += u64::from(flow.length());
+        if is_tcp {
+            if acknowledges {
+                session.mark = acknowledged;
+            }
+            if !reset {
+                session.flags = tcp::advance(session.flags, flow.tcp_flags);
+            } else if flow.has(progress::RESETS) {
+                session.flags |= flag::RST;
+            }
+        }
+        read_edit(session, flow, edit);
+        Found::Session
+    });
+    found.unwrap_or(Found::Nothing)
+}
+
+/// Whether a session must be renewed, or is of a time before its class was switched off.
+#[inline(always)]
+pub fn is_stale(settings: &Settings, now: Ticks, session: &Session) -> bool {
+    let outdated = session.generation != settings.generation(session.class()) && !session.has(flag::OWN);
+    // A lease ends at a point in time: the difference is a sign.
+    outdated || now.0.wrapping_sub(session.lease.0) as i32 > 0
+}
+
+/// What a session does to a packet.
+#[inline(always)]
+fn read_edit(session: &Session, flow: &Flow, edit: &mut Edit) {
+    edit.address = session.address;
+    edit.address_delta = session.address_delta;
+    edit.id_delta = session.id_delta;
+    edit.id = session.id;
+    edit.identification = flow.identification;
+    edit.rewrite = session.rewrite;
+    edit.class = session.class;
+    edit.own = session.has(flag::OWN);
+}

@@ -1,0 +1,48 @@
+//! Sweep: removes sessions that are over, or those that the operator wants gone.
+
+use crate::abi::{Class, Session, SessionKey, Ticks, View};
+use crate::proto::halves;
+use crate::seam::World;
+
+/// What a sweep removes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sweep {
+    /// Classes whose sessions go, whatever their age: a bit each, by class index.
+    pub classes: u32,
+    /// The inside host whose sessions go; 0 for none.
+    pub host: u32,
+    /// Everything goes.
+    pub all: bool,
+}
+
+/// For how long a session that is over is left alone, so that a packet that just renews it wins.
+const GRACE: Ticks = Ticks::from_secs(1);
+
+/// Removes this entry if the sweep is for it; `true` if it did.
+#[inline(always)]
+pub fn visit<W: World>(world: &W, sweep: &Sweep, key: &SessionKey, session: &Session) -> bool {
+    let inside = match key.view() {
+        View::Outbound | View::QuotedInside => key.local(),
+        View::Inbound | View::Quoted | View::Permit => session.address,
+    };
+    let wanted = sweep.all
+        || sweep.classes & (1 << (session.class & 31)) != 0
+        || (sweep.host != 0 && sweep.host == inside)
+        || is_due(world, key, session);
+    if wanted {
+        halves::remove(world, key, session);
+    }
+    wanted
+}
+
+#[inline(always)]
+fn is_due<W: World>(world: &W, key: &SessionKey, session: &Session) -> bool {
+    // A lease that has not been over for long needs no look at the other half.
+    let lease_over = world.now().0.wrapping_sub(session.lease.plus(GRACE).0) as i32 > 0;
+    lease_over && halves::is_over(world, key, session)
+}
+
+/// The bit of a class in [`Sweep::classes`].
+pub const fn class_bit(class: Class) -> u32 {
+    1 << class as u32
+}

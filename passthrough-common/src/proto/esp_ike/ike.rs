@@ -1,0 +1,107 @@
+//! IKE on UDP 500 where the port is kept: sessions by initiator SPI, and the exchanges that announce new SPIs.
+
+use crate::abi::peers::IPSEC;
+use crate::abi::session::Rewrite;
+use crate::abi::{Class, Event, PeerKey, Reason, SessionKey, Space, Switch, View};
+use crate::proto::{Flow, halves, number};
+use crate::seam::{Packet, Table, World};
+use crate::wire::ike::Exchange;
+use crate::wire::{self, checksum};
+
+use super::peers::{self, Cause, Sent};
+use super::{Ends, initiator_key, own_flag, table};
+
+#[inline(always)]
+const fn key(view: View, server: u32, local: u32, initiator: u32) -> SessionKey {
+    SessionKey::new(view, server, local, number::UDP, Space::InitiatorSpi, initiator)
+}
+
+#[inline(always)]
+fn exchange<P: Packet>(packet: &P, flow: &Flow) -> Result<Exchange, Reason> {
+    let at = flow.l4_at + wire::transport::udp::LEN;
+    let exchange = packet.u32(at + wire::ike::EXCHANGE).ok_or(Reason::Malformed)?;
+    let message_id = packet.u32(at + wire::ike::MESSAGE_ID).ok_or(Reason::Malformed)?;
+    Ok(Exchange::parse(exchange, message_id))
+}
+
+/// Both halves of a session by initiator SPI; the port stays 500. The inbound one first: it must be unique.
+#[inline(never)]
+fn make_pair<W: World>(world: &W, ends: &Ends, initiator: u32) -> Result<(), Reason> {
+    let (settings, now) = (world.settings(), world.now());
+    let own = own_flag(settings, ends.host);
+    let (inner, outer) = ((ends.host, 500), (ends.outside, 500));
+    let mut half = halves::half(settings, now, Class::Ike, Rewrite::Address, outer, inner, own);
+    let back = key(View::Inbound, ends.server, ends.outside, initiator);
+    table::put(world, &back, &half, Reason::IkeConflict)?;
+    half.address = ends.outside;
+    half.address_delta = checksum::delta32(ends.host, ends.outside);
+    let there = key(View::Outbound, ends.server, ends.host, initiator);
+    if let Err(reason) = table::put(world, &there, &half, Reason::Contended) {
+        world.sessions().remove(&back);
+        return Err(reason);
+    }
+    world.event(Event::SessionOpened);
+    Ok(())
+}
+
+/// From a host: a session for a new initiator SPI (R8, R12), and a learn window for what asks for one.
+#[inline(always)]
+pub fn outbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
+    let initiator = initiator_key(packet, flow)?;
+    let exchange = exchange(packet, flow)?;
+    let ends = Ends::outbound(world, flow);
+    pass_outbound(world, &ends, initiator)?;
+    if world.settings().switch(Class::Esp) != Switch::Full {
+        return Ok(());
+    }
+    let (cause, number) = match exchange {
+        Exchange::Other => return Ok(()),
+        Exchange::QuickMode(id) => (Cause::QuickMode, id),
+        Exchange::Request => (Cause::Request, 0),
+        Exchange::Response => (Cause::Completed, 0),
+    };
+    peers::open(world, &ends.peers(), ends.host, cause, number)
+}
+
+#[inline(never)]
+fn pass_outbound<W: World>(world: &W, ends: &Ends, initiator: u32) -> Result<(), Reason> {
+    let known = table::owner(world, &key(View::Inbound, ends.server, ends.outside, initiator));
+    if known.is_some_and(|host| host != ends.host) {
+        return Err(Reason::IkeConflict);
+    }
+    peers::join(world, &ends.peers(), ends.host, Sent::Ike)?;
+    if known.is_some() {
+        return Ok(());
+    }
+    peers::charge(world, &ends.peers(), ends.host)?;
+    make_pair(world, ends, initiator)
+}
+
+/// From a server: to the host that has this initiator SPI, or to the only one that the server can mean (R11).
+#[inline(always)]
+pub fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
+    let initiator = initiator_key(packet, flow)?;
+    let exchange = exchange(packet, flow)?;
+    let peers = PeerKey::new(flow.source, flow.destination, IPSEC);
+    let host = match table::owner(world, &key(View::Inbound, flow.source, flow.destination, initiator)) {
+        Some(host) => host,
+        None => {
+            let host = peers::sole(world, &peers)?;
+            peers::charge(world, &peers, host)?;
+            make_pair(world, &Ends { server: flow.source, host, outside: flow.destination }, initiator)?;
+            host
+        }
+    };
+    if world.settings().switch(Class::Esp) != Switch::Full {
+        return Ok(());
+    }
+    match exchange {
+        Exchange::QuickMode(id) => peers::answered(world, &peers, host, id),
+        // It goes on whether or not the window opens: rule 4 holds back only what asks for one.
+        Exchange::Response => {
+            let _ = peers::open(world, &peers, host, Cause::Completed, 0);
+        }
+        Exchange::Request | Exchange::Other => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! The session table as ESP and IKE use it: who has a selector, and taking one.
+//!
+//! As `halves`, but for sessions whose end never depends on another protocol's state. What `halves` must ask for the
+//! sake of GRE takes half of the stack that the kernel gives a program, and these steps need theirs for the peers.
+
+use crate::abi::session::flag;
+use crate::abi::settings::Idle;
+use crate::abi::{Class, Event, Reason, Session, SessionKey, Space, View};
+use crate::proto::number;
+use crate::seam::{Refused, Table, World};
+
+/// The address that a live session translates to; `None` for no session, and for one whose time is over.
+#[inline(always)]
+pub fn owner<W: World>(world: &W, key: &SessionKey) -> Option<u32> {
+    let (settings, now) = (world.settings(), world.now());
+    let (class, idle) = match key.space() {
+        Space::Spi => (Class::Esp, Idle::Esp),
+        _ => (Class::Ike, Idle::Udp),
+    };
+    let (generation, limit) = (settings.generation(class), settings.idle(idle));
+    let (address, fresh) = world.sessions().update(key, |session| {
+        let current = session.generation == generation || session.has(flag::OWN);
+        (if current { session.address } else { 0 }, now.since(session.seen) <= limit)
+    })?;
+    if address == 0 {
+        return None;
+    }
+    if fresh {
+        return Some(address);
+    }
+    // Either half's packets keep both alive.
+    let twin = twin(key, address)?;
+    let fresh = world.sessions().update(&twin, |twin| now.since(twin.seen) <= limit)?;
+    fresh.then_some(address)
+}
+
+/// Key of the other half of an IKE session that translates to `address`. The halves of ESP live alone.
+#[inline(always)]
+fn twin(key: &SessionKey, address: u32) -> Option<SessionKey> {
+    let view = match (key.space(), key.view()) {
+        (Space::InitiatorSpi, View::Outbound) => View::Inbound,
+        (Space::InitiatorSpi, View::Inbound) => View::Outbound,
+        _ => return None,
+    };
+    Some(SessionKey::new(view, key.remote(), address, number::UDP, Space::InitiatorSpi, key.selector()))
+}
+
+/// Puts one half into the table, in the place of one that is over if need be.
+///
+/// # Errors
+///
+/// `conflict` if a live session has this key; [`Reason::TableFull`].
+#[inline(never)]
+pub fn put<W: World>(world: &W, key: &SessionKey, session: &Session, conflict: Reason) -> Result<(), Reason> {
+    match world.sessions().insert(key, session) {
+        Ok(()) => return Ok(()),
+        Err(Refused::Exists) => {
+            if owner(world, key).is_some() {
+                return Err(conflict);
+            }
+            remove(world, key);
+        }
+        Err(Refused::Full) => return Err(Reason::TableFull),
+    }
+    match world.sessions().insert(key, session) {
+        Ok(()) => Ok(()),
+        Err(Refused::Exists) => Err(conflict),
+        Err(Refused::Full) => Err(Reason::TableFull),
+    }
+}
+
+/// Removes a session, both halves if it has two. Of several who try at once, one counts.
+#[inline(always)]
+pub fn remove<W: World>(world: &W, key: &SessionKey) {
+    let Some(address) = world.sessions().update(key, |session| session.address) else { return };
+    if !world.sessions().remove(key) {
+        return;
+    }
+    if let Some(twin) = twin(key, address) {
+        world.sessions().remove(&twin);
+    }
+    world.event(Event::SessionClosed);
+}

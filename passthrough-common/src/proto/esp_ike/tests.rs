@@ -1,0 +1,627 @@
+//! Sections 7 and 8 of `conformance.md` against the host doubles: packets in, hosts or reasons out.
+
+use std::vec;
+use std::vec::Vec;
+
+use super::*;
+use crate::abi::{Event, Switch, Ticks};
+use crate::proto::{Part, halves};
+use crate::seam::Table;
+use crate::seam::host::{Frame, Gateway, OUTSIDE};
+use crate::session::idle;
+
+const A: u32 = 0xc0a8_010a;
+const B: u32 = 0xc0a8_010b;
+const C: u32 = 0xc0a8_010c;
+const S: u32 = 0xc633_640a;
+const T: u32 = 0xc633_6414;
+
+const QUICK_MODE: (u8, u8) = (0x10, 32);
+const SA_INIT: (u8, u8) = (0x20, 34);
+const AUTH: (u8, u8) = (0x20, 35);
+const CHILD: (u8, u8) = (0x20, 36);
+const REQUEST: u8 = 0;
+const RESPONSE: u8 = 0x20;
+
+/// A gateway, and the part of `path` that leads to this module and back.
+struct Lab(Gateway);
+
+impl Lab {
+    fn new() -> Lab {
+        let mut gateway = Gateway::default();
+        gateway.settings.switches[Class::Esp as usize] = Switch::Full as u8;
+        gateway.settings.switches[Class::Ike as usize] = Switch::Full as u8;
+        Lab(gateway)
+    }
+
+    fn wait(&self, secs: u32) {
+        self.0.wait(Ticks::from_secs(secs));
+    }
+
+    fn events(&self, event: Event) -> u64 {
+        self.0.events.borrow().get(&(event as u8)).copied().unwrap_or(0)
+    }
+
+    /// Looks up, renews or makes the session; what its address becomes.
+    fn pass(&self, key: &SessionKey, frame: &mut Frame, flow: &Flow) -> Result<u32, Reason> {
+        let mut opened = flow.class == Class::Ike;
+        for _ in 0..4 {
+            match self.0.sessions.get(key) {
+                None if opened => return Err(Reason::Contended),
+                None => {
+                    opened = true;
+                    step(frame, flow, &self.0)?;
+                }
+                Some(session) if halves::is_over(&self.0, key, &session) => {
+                    halves::remove(&self.0, key, &session)
+                }
+                Some(session) if self.0.now.get().since(session.lease).0 > 0 => {
+                    self.0.sessions.update(key, |session| session.lease = self.0.now.get().plus(idle::LEASE));
+                    refresh(&self.0, key, &session);
+                }
+                Some(session) => {
+                    self.0.sessions.update(key, |session| session.seen = self.0.now.get());
+                    return Ok(session.address);
+                }
+            }
+        }
+        Err(Reason::Contended)
+    }
+
+    fn esp_bytes(&self, ends: (u32, u32), outbound: bool, bytes: Vec<u8>) -> Result<u32, Reason> {
+        let (mut frame, flow) = packet(Class::Esp, ends, outbound, 0, bytes);
+        let word = frame.u32(34).unwrap_or(0);
+        let (view, server, local) =
+            if outbound { (View::Outbound, ends.1, ends.0) } else { (View::Inbound, ends.0, ends.1) };
+        let before = frame.clone();
+        let result = self.pass(&esp_key(view, server, local, word), &mut frame, &flow);
+        assert_eq!(frame, before, "Q7, N2: the step itself changes no byte");
+        result
+    }
+
+    /// ESP from a host to a server; the outside address that it gets.
+    fn sends(&self, host: u32, server: u32, spi: u32, sequence: u32) -> Result<u32, Reason> {
+        self.esp_bytes((host, server), true, [spi.to_be_bytes(), sequence.to_be_bytes()].concat())
+    }
+
+    /// ESP from a server to E; the host that receives it.
+    fn answers(&self, server: u32, spi: u32, sequence: u32) -> Result<u32, Reason> {
+        self.esp_bytes((server, OUTSIDE), false, [spi.to_be_bytes(), sequence.to_be_bytes()].concat())
+    }
+
+    fn ike_bytes(&self, ends: (u32, u32), outbound: bool, ike: Vec<u8>) -> Result<u32, Reason> {
+        let mut bytes = vec![0x01, 0xf4, 0x01, 0xf4, 0, 0, 0, 0];
+        bytes.extend(ike);
+        let (mut frame, flow) = packet(Class::Ike, ends, outbound, 500 << 16 | 500, bytes);
+        step(&mut frame, &flow, &self.0)?;
+        let initiator = initiator_key(&frame, &flow)?;
+        let (view, server, local) =
+            if outbound { (View::Outbound, ends.1, ends.0) } else { (View::Inbound, ends.0, ends.1) };
+        let key = SessionKey::new(view, server, local, 17, Space::InitiatorSpi, initiator);
+        self.pass(&key, &mut frame, &flow)
+    }
+
+    /// IKE from a host to a server.
+    fn asks(&self, host: u32, server: u32, spi: u64, kind: (u8, u8), flags: u8) -> Result<u32, Reason> {
+        self.ike_bytes((host, server), true, ike(spi, kind, flags, 1))
+    }
+
+    /// IKE from a server to E; the host that receives it.
+    fn replies(&self, server: u32, spi: u64, kind: (u8, u8), flags: u8) -> Result<u32, Reason> {
+        self.ike_bytes((server, OUTSIDE), false, ike(spi, kind, flags, 1))
+    }
+
+    /// A host and a server exchange one packet each way with their own SPIs, as a fresh association does.
+    fn pair(&self, host: u32, server: u32, out: u32, back: u32) {
+        assert_eq!(self.sends(host, server, out, 1), Ok(OUTSIDE));
+        assert_eq!(self.answers(server, back, 1), Ok(host));
+        assert_eq!(self.sends(host, server, out, 2), Ok(OUTSIDE));
+    }
+
+    fn flags(&self, server: u32, spi: u32) -> u8 {
+        self.0.sessions.get(&esp_key(View::Inbound, server, OUTSIDE, spi)).unwrap().flags
+    }
+}
+
+fn ike(spi: u64, (version, kind): (u8, u8), flags: u8, id: u32) -> Vec<u8> {
+    let mut bytes = spi.to_be_bytes().to_vec();
+    bytes.extend([0; 8]);
+    bytes.extend([0, version, kind, flags]);
+    bytes.extend(id.to_be_bytes());
+    bytes.extend(28u32.to_be_bytes());
+    bytes
+}
+
+fn packet(class: Class, ends: (u32, u32), outbound: bool, ports: u32, l4: Vec<u8>) -> (Frame, Flow) {
+    let mut bytes = vec![0; 34];
+    bytes.extend(l4);
+    let esp = class == Class::Esp;
+    let flow = Flow {
+        source: ends.0,
+        destination: ends.1,
+        selector: ports,
+        ip_at: 14,
+        l4_at: 34,
+        end: bytes.len() as u32,
+        protocol: if esp { number::ESP } else { number::UDP },
+        space: if esp { Space::Spi } else { Space::Ports },
+        tcp_flags: 0,
+        ttl: 64,
+        tos: 0,
+        class,
+        part: Part::Whole,
+        options: false,
+        error: false,
+        identification: 0,
+        progress: if outbound { progress::OUTBOUND } else { 0 },
+        reserved: Default::default(),
+    };
+    (Frame(bytes), flow)
+}
+
+#[test]
+fn e1_one_client_is_learned_from_the_first_inbound_packet() {
+    let lab = Lab::new();
+    assert_eq!(lab.sends(A, S, 0x1001, 1), Ok(OUTSIDE));
+    assert_eq!(lab.answers(S, 0x2001, 1), Ok(A));
+    assert_eq!(lab.events(Event::EspLearned), 1);
+    assert!(lab.flags(S, 0x2001) & flag::LEARNED != 0);
+    // I16: what an error about the outbound packet quotes leads to A.
+    assert_eq!(table::owner(&lab.0, &esp_key(View::Quoted, S, OUTSIDE, 0x1001)), Some(A));
+}
+
+#[test]
+fn e2_two_clients_one_after_the_other() {
+    let lab = Lab::new();
+    lab.pair(A, S, 0x1001, 0x2001);
+    lab.pair(B, S, 0x1002, 0x2002);
+    assert_eq!(lab.answers(S, 0x2001, 2), Ok(A));
+    assert_eq!(lab.answers(S, 0x2002, 2), Ok(B));
+}
+
+#[test]
+fn e3_the_second_client_waits_until_the_first_is_learned() {
+    let lab = Lab::new();
+    lab.sends(A, S, 0x1001, 1).unwrap();
+    lab.asks(B, S, 0xb, (0x10, 2), 0).unwrap();
+    assert_eq!(lab.asks(B, S, 0xb, QUICK_MODE, 1), Err(Reason::EspHold));
+    assert_eq!(lab.sends(B, S, 0x1002, 1), Err(Reason::EspHold));
+    assert_eq!(lab.sends(A, S, 0x1001, 2), Ok(OUTSIDE), "a known SPI is never held");
+    assert_eq!(lab.answers(S, 0x2001, 1), Ok(A));
+    assert_eq!(lab.asks(B, S, 0xb, QUICK_MODE, 1), Ok(OUTSIDE));
+    assert_eq!(lab.answers(S, 0x2002, 1), Ok(B));
+}
+
+#[test]
+fn e3_or_for_three_seconds() {
+    let lab = Lab::new();
+    lab.sends(A, S, 0x1001, 1).unwrap();
+    lab.wait(2);
+    assert_eq!(lab.sends(B, S, 0x1002, 1), Err(Reason::EspHold));
+    lab.wait(1);
+    assert_eq!(lab.sends(B, S, 0x1002, 2), Ok(OUTSIDE));
+    assert_eq!(lab.events(Event::EspHoldExpired), 1);
+    assert_eq!(lab.answers(S, 0x2002, 1), Ok(B), "one exclusive window before a lazy one");
+    assert_eq!(lab.answers(S, 0x2001, 1), Ok(A), "then the only lazy one");
+}
+
+#[test]
+fn e5_the_server_first_needs_ike_before() {
+    let lab = Lab::new();
+    assert_eq!(lab.answers(S, 0x2001, 1), Err(Reason::EspUnsolicited));
+    lab.pair(B, S, 0x1002, 0x2002);
+    lab.asks(A, S, 0xa, AUTH, REQUEST).unwrap();
+    assert_eq!(lab.replies(S, 0xa, AUTH, RESPONSE), Ok(A));
+    assert_eq!(lab.answers(S, 0x2001, 1), Ok(A));
+    // A's own first packet opens no window that nothing would fill.
+    assert_eq!(lab.sends(A, S, 0x1001, 1), Ok(OUTSIDE));
+    assert_eq!(lab.sends(C, S, 0x1003, 1), Ok(OUTSIDE));
+}
+
+#[test]
+fn e6_two_lazy_windows_are_ambiguous() {
+    let lab = Lab::new();
+    lab.sends(A, S, 0x1001, 1).unwrap();
+    lab.wait(3);
+    lab.sends(B, S, 0x1002, 1).unwrap();
+    lab.wait(3);
+    assert_eq!(lab.answers(S, 0x2001, 1), Err(Reason::EspAmbiguous));
+    assert_eq!(lab.answers(S, 0x2001, 500), Err(Reason::EspAmbiguous));
+}
+
+#[test]
+fn e7_rekey_by_the_client_with_three_others() {
+    let lab = Lab::new();
+    lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
+    for (index, host) in [A, B, C, C + 1].into_iter().enumerate() {
+        lab.pair(host, S, 0x1001 + index as u32, 0x2001 + index as u32);
+    }
+    lab.asks(A, S, 0xa, CHILD, REQUEST).unwrap();
+    assert_eq!(lab.replies(S, 0xa, CHILD, RESPONSE), Ok(A));
+    assert_eq!(lab.answers(S, 0x3001, 1), Ok(A));
+    assert_eq!(lab.sends(A, S, 0x4001, 1), Ok(OUTSIDE));
+    for (index, host) in [A, B, C, C + 1].into_iter().enumerate() {
+        assert_eq!(lab.answers(S, 0x2001 + index as u32, 9), Ok(host), "old SPIs stay");
+    }
+    assert_eq!(lab.sends(B, S, 0x4002, 1), Ok(OUTSIDE), "A's window is closed");
+}
+
+#[test]
+fn e8_rekey_by_the_server_in_both_versions() {
+    let lab = Lab::new();
+    lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
+    lab.pair(A, S, 0x1001, 0x2001);
+    lab.pair(B, S, 0x1002, 0x2002);
+    // Three quick-mode messages, the first from the server.
+    assert_eq!(lab.replies(S, 0xa, QUICK_MODE, 1), Ok(A));
+    assert_eq!(lab.asks(A, S, 0xa, QUICK_MODE, 1), Ok(OUTSIDE));
+    assert_eq!(lab.sends(B, S, 0x1012, 1), Err(Reason::EspHold));
+    assert_eq!(lab.replies(S, 0xa, QUICK_MODE, 1), Ok(A));
+    assert_eq!(lab.answers(S, 0x3001, 1), Ok(A));
+
+    assert_eq!(lab.replies(S, 0xa, CHILD, REQUEST), Ok(A));
+    assert_eq!(lab.asks(A, S, 0xa, CHILD, RESPONSE), Ok(OUTSIDE));
+    assert_eq!(lab.answers(S, 0x3011, 1), Ok(A));
+}
+
+#[test]
+fn e9_a_window_that_nothing_fills_does_no_harm() {
+    let lab = Lab::new();
+    lab.asks(A, S, 0xa, CHILD, REQUEST).unwrap();
+    lab.replies(S, 0xa, CHILD, RESPONSE).unwrap();
+    lab.wait(30);
+    lab.pair(B, S, 0x1002, 0x2002);
+}
+
+#[test]
+fn e10_the_same_spi_from_two_servers() {
+    let lab = Lab::new();
+    lab.pair(A, S, 0x1001, 0x2001);
+    lab.pair(B, T, 0x1001, 0x2001);
+    assert_eq!(lab.answers(S, 0x2001, 2), Ok(A));
+    assert_eq!(lab.answers(T, 0x2001, 2), Ok(B));
+    assert_eq!(lab.sends(A, S, 0x1001, 3), Ok(OUTSIDE));
+}
+
+#[test]
+fn e11_the_first_owner_of_an_spi_keeps_it() {
+    let lab = Lab::new();
+    lab.pair(A, S, 0x1001, 0x2001);
+    assert_eq!(lab.sends(B, S, 0x1001, 1), Err(Reason::EspConflict), "outbound: the server gave it to A");
+    lab.sends(B, S, 0x1002, 1).unwrap();
+    assert_eq!(lab.answers(S, 0x2001, 1), Ok(A), "inbound: N1");
+}
+
+#[test]
+fn e12_state_loss_with_one_client() {
+    let lab = Lab::new();
+    assert_eq!(lab.answers(S, 0x2001, 7000), Err(Reason::EspUnsolicited));
+    lab.sends(A, S, 0x1001, 8000).unwrap();
+    assert_eq!(lab.answers(S, 0x2001, 7001), Ok(A));
+}
+
+#[test]
+fn e12_state_loss_with_several_clients_guesses_nothing() {
+    let lab = Lab::new();
+    lab.sends(A, S, 0x1001, 8000).unwrap();
+    assert_eq!(lab.sends(B, S, 0x1002, 900), Err(Reason::EspHold));
+    assert_eq!(
+        lab.answers(S, 0x2002, 950),
+        Err(Reason::EspAmbiguous),
+        "not A's, although its window is exclusive"
+    );
+    // A makes a new association: that one is certain.
+    lab.asks(A, S, 0xa, CHILD, REQUEST).unwrap();
+    assert_eq!(lab.answers(S, 0x3001, 1), Ok(A));
+    // B is now the only one that waits for a first answer.
+    assert_eq!(lab.answers(S, 0x2002, 951), Ok(B));
+}
+
+#[test]
+fn e13_a_host_that_floated_takes_no_plain_esp() {
+    let lab = Lab::new();
+    lab.asks(A, S, 0xa, AUTH, REQUEST).unwrap();
+    lab.sends(B, S, 0x1002, 1).unwrap_err();
+    floated(&lab.0, A, S);
+    assert_eq!(lab.sends(B, S, 0x1002, 1), Ok(OUTSIDE));
+    lab.wait(40);
+    assert_eq!(lab.answers(S, 0x2002, 70), Ok(B));
+}
+
+#[test]
+fn e14_idle_and_membership_expire_at_their_times() {
+    let lab = Lab::new();
+    lab.pair(A, S, 0x1001, 0x2001);
+    lab.wait(299);
+    assert_eq!(lab.answers(S, 0x2011, 1), Ok(A));
+    lab.wait(3);
+    assert_eq!(lab.answers(S, 0x2012, 1), Err(Reason::EspUnsolicited), "K is empty after 300 s");
+    // An outbound packet of a known SPI, past its lease, brings A back.
+    lab.sends(A, S, 0x1001, 3).unwrap();
+    assert_eq!(lab.answers(S, 0x2012, 1), Ok(A));
+    lab.wait(3599);
+    assert_eq!(lab.sends(A, S, 0x1001, 4), Ok(OUTSIDE));
+    assert_eq!(table::owner(&lab.0, &esp_key(View::Quoted, S, OUTSIDE, 0x1001)), Some(A));
+    assert_eq!(lab.answers(S, 0x2012, 2), Ok(A));
+    lab.wait(3602);
+    assert_eq!(lab.answers(S, 0x2012, 3), Err(Reason::EspUnsolicited));
+}
+
+#[test]
+fn e18_a_flood_of_unknown_spis_leaves_the_learned_one_alone() {
+    let lab = Lab::new();
+    lab.pair(A, S, 0x1001, 0x2001);
+    let before = lab.0.sessions.len();
+    for spi in 0..100_000u32 {
+        let _ = lab.answers(S, 0x10_0000 + spi, spi);
+        if spi % 1000 == 0 {
+            assert_eq!(lab.answers(S, 0x2001, spi), Ok(A));
+            assert_eq!(lab.sends(A, S, 0x1001, spi), Ok(OUTSIDE));
+            lab.wait(1);
+        }
+    }
+    // 64 a minute and host.
+    assert!(lab.0.sessions.len() - before <= 64 * 3, "{}", lab.0.sessions.len());
+}
+
+#[test]
+fn z54_a_flood_of_outbound_spis_is_bounded_and_holds_no_other_client_for_long() {
+    let lab = Lab::new();
+    let mut refused = 0;
+    for spi in 0..10_000u32 {
+        refused += u32::from(lab.sends(A, S, 0x10_0000 + spi, 1) == Err(Reason::EspFlood));
+    }
+    assert_eq!(refused, 10_000 - 64);
+    lab.wait(3);
+    assert_eq!(lab.sends(B, S, 0x1002, 1), Ok(OUTSIDE));
+    lab.wait(60);
+    assert_eq!(lab.sends(A, S, 0x9999, 1), Ok(OUTSIDE), "and forgotten after a minute");
+}
+
+#[test]
+fn z53_refuses_malformed() {
+    let lab = Lab::new();
+    assert_eq!(lab.sends(A, S, 0, 1), Err(Reason::Malformed));
+    assert_eq!(lab.esp_bytes((A, S), true, vec![0, 0, 1, 1, 0, 0, 0]), Err(Reason::Malformed));
+    assert_eq!(lab.answers(S, 0, 1), Err(Reason::Malformed));
+    assert_eq!(lab.esp_bytes((S, OUTSIDE), false, vec![0, 0, 1]), Err(Reason::Malformed));
+    assert_eq!(lab.sends(A, S, 255, 1), Ok(OUTSIDE), "reserved SPIs pass");
+    assert!(lab.0.peers.len() == 1);
+}
+
+#[test]
+fn z55_another_host_cannot_steal_a_binding() {
+    let lab = Lab::new();
+    lab.pair(A, S, 0x1001, 0x2001);
+    lab.wait(20);
+    lab.sends(A, S, 0x1001, 3).unwrap();
+    assert_eq!(lab.answers(S, 0x2001, 2), Ok(A));
+    assert_eq!(lab.flags(S, 0x2001) & flag::TENTATIVE, 0, "confirmed");
+    lab.sends(B, S, 0x6666, 1).unwrap();
+    lab.asks(B, S, 0xb, CHILD, REQUEST).unwrap();
+    for _ in 0..10 {
+        lab.wait(30);
+        lab.sends(B, S, 0x6666, 2).unwrap();
+        assert_eq!(lab.answers(S, 0x2001, 3), Ok(A));
+    }
+}
+
+#[test]
+fn rule_9_a_disputed_binding_that_its_host_never_uses_is_given_up() {
+    let lab = Lab::new();
+    lab.asks(A, S, 0xa, CHILD, REQUEST).unwrap();
+    assert_eq!(lab.answers(S, 0x2002, 1), Ok(A), "a wrong guess: it was B's");
+    lab.sends(B, S, 0x1002, 1).unwrap();
+    lab.wait(59);
+    assert_eq!(lab.answers(S, 0x2002, 100), Ok(A));
+    lab.wait(20);
+    assert_eq!(lab.answers(S, 0x2002, 101), Ok(B));
+}
+
+#[test]
+fn rule_9_an_undisputed_binding_stands_without_an_answer() {
+    let lab = Lab::new();
+    lab.pair(B, S, 0x1002, 0x2002);
+    lab.asks(A, S, 0xa, CHILD, REQUEST).unwrap();
+    assert_eq!(lab.answers(S, 0x2001, 1), Ok(A));
+    for sequence in 1..10 {
+        lab.wait(30);
+        assert_eq!(lab.answers(S, 0x2001, sequence * 100), Ok(A));
+    }
+    lab.wait(3400);
+    assert_eq!(
+        lab.answers(S, 0x2001, 9000),
+        Err(Reason::EspUnsolicited),
+        "rule 11: inbound alone keeps it not"
+    );
+}
+
+#[test]
+fn rule_9_a_pair_that_was_quiet_for_long_is_confirmed_by_its_other_half() {
+    let lab = Lab::new();
+    lab.pair(A, S, 0x1001, 0x2001);
+    lab.sends(B, S, 0x1002, 1).unwrap();
+    lab.wait(1);
+    // Within the lease: only the session sees it.
+    lab.sends(A, S, 0x1001, 3).unwrap();
+    lab.wait(200);
+    assert_eq!(lab.answers(S, 0x2001, 2), Ok(A));
+    assert_eq!(lab.flags(S, 0x2001) & flag::TENTATIVE, 0);
+}
+
+#[test]
+fn rule_13_a_switch_that_was_turned_empties_the_record() {
+    let mut lab = Lab::new();
+    lab.pair(A, S, 0x1001, 0x2001);
+    lab.0.settings.generations[Class::Esp as usize] += 1;
+    assert_eq!(lab.answers(S, 0x2001, 2), Err(Reason::EspUnsolicited), "O6: until A sends");
+    assert_eq!(lab.sends(A, S, 0x1001, 3), Ok(OUTSIDE));
+    assert_eq!(lab.answers(S, 0x2001, 2), Ok(A));
+}
+
+/// 64 clients that retry, in an order that changes each round; the server answers every association that it has.
+fn crowd(lab: &Lab, with_ike: bool) {
+    let hosts: Vec<u32> = (0..64).map(|index| 0xc0a8_0164 + index).collect();
+    let (mut authenticated, mut sent, mut learned) = ([false; 64], [false; 64], [false; 64]);
+    let mut sequence = [0; 64];
+    let mut rounds = 0;
+    while learned.contains(&false) {
+        rounds += 1;
+        assert!(rounds < 2000, "{learned:?}");
+        for turn in 0..64usize {
+            let index = (turn * 37 + rounds * 11) % 64;
+            let (host, number) = (hosts[index], index as u32);
+            if with_ike && !authenticated[index] {
+                lab.asks(host, S, 0xaaaa_0000 + u64::from(number), SA_INIT, REQUEST).unwrap();
+                match lab.asks(host, S, 0xaaaa_0000 + u64::from(number), AUTH, REQUEST) {
+                    Ok(_) => authenticated[index] = true,
+                    Err(reason) => assert_eq!(reason, Reason::EspHold),
+                }
+                continue;
+            }
+            match lab.sends(host, S, 0x1000 + number, 1) {
+                Ok(_) => sent[index] = true,
+                Err(reason) => assert_eq!(reason, Reason::EspHold),
+            }
+        }
+        for (index, host) in hosts.iter().enumerate() {
+            if with_ike && authenticated[index] && !learned[index] {
+                assert_eq!(lab.replies(S, 0xaaaa_0000 + index as u64, AUTH, RESPONSE), Ok(*host));
+            }
+            if sent[index] {
+                sequence[index] += 1;
+                assert_eq!(lab.answers(S, 0x2000 + index as u32, sequence[index]), Ok(*host), "none crossed");
+                learned[index] = true;
+            }
+        }
+        lab.0.wait(Ticks::from_millis(100));
+    }
+    for (index, host) in hosts.iter().enumerate() {
+        assert_eq!(lab.answers(S, 0x2000 + index as u32, 9999), Ok(*host));
+        assert_eq!(lab.sends(*host, S, 0x1000 + index as u32, 9999), Ok(OUTSIDE));
+    }
+}
+
+#[test]
+fn sixty_four_clients_of_one_server_are_all_learned_from_esp_alone() {
+    let lab = Lab::new();
+    crowd(&lab, false);
+    assert_eq!(lab.events(Event::EspLearned), 64);
+    assert_eq!(lab.sends(A, S, 0x1, 1), Err(Reason::PeerLimit), "the 65th is refused");
+}
+
+#[test]
+fn sixty_four_clients_of_one_server_are_all_learned_with_ike() {
+    crowd(&Lab::new(), true);
+}
+
+#[test]
+fn r8_replies_go_by_initiator_spi() {
+    let lab = Lab::new();
+    assert_eq!(lab.asks(A, S, 0xa, SA_INIT, REQUEST), Ok(OUTSIDE));
+    assert_eq!(lab.asks(B, S, 0xb, SA_INIT, REQUEST), Ok(OUTSIDE));
+    assert_eq!(lab.replies(S, 0xa, SA_INIT, RESPONSE), Ok(A));
+    assert_eq!(lab.replies(S, 0xb, SA_INIT, RESPONSE), Ok(B));
+    let (_, session) = lab.0.outbound()[0];
+    assert_eq!((session.id, session.id_delta), (500, 0), "the port stays 500");
+}
+
+#[test]
+fn r9_a_retry_keeps_its_host() {
+    let lab = Lab::new();
+    for _ in 0..3 {
+        assert_eq!(lab.asks(A, S, 0xa, SA_INIT, REQUEST), Ok(OUTSIDE));
+        assert_eq!(lab.replies(S, 0xa, SA_INIT, RESPONSE), Ok(A));
+    }
+    assert_eq!(lab.0.outbound().len(), 1);
+}
+
+#[test]
+fn r10_an_initiator_spi_of_another_host_is_refused() {
+    let lab = Lab::new();
+    lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
+    assert_eq!(lab.asks(B, S, 0xa, SA_INIT, REQUEST), Err(Reason::IkeConflict));
+    assert_eq!(lab.replies(S, 0xa, SA_INIT, RESPONSE), Ok(A));
+    assert_eq!(lab.asks(B, T, 0xa, SA_INIT, REQUEST), Ok(OUTSIDE), "another server is another matter");
+}
+
+#[test]
+fn r11_a_new_exchange_of_the_server() {
+    let lab = Lab::new();
+    assert_eq!(lab.replies(S, 0x5, (0x10, 2), 0), Err(Reason::Unsolicited));
+    lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
+    assert_eq!(lab.replies(S, 0x5, (0x10, 2), 0), Ok(A));
+    assert_eq!(lab.asks(A, S, 0x5, (0x10, 2), 0), Ok(OUTSIDE));
+    lab.asks(B, S, 0xb, SA_INIT, REQUEST).unwrap();
+    assert_eq!(lab.replies(S, 0x6, (0x10, 2), 0), Err(Reason::IkeAmbiguous));
+}
+
+#[test]
+fn r12_a_rekeyed_sa_is_learned_from_its_first_outbound_packet() {
+    let lab = Lab::new();
+    lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
+    lab.asks(B, S, 0xb, SA_INIT, REQUEST).unwrap();
+    lab.asks(A, S, 0xa2, (0x20, 37), REQUEST).unwrap();
+    assert_eq!(lab.replies(S, 0xa2, (0x20, 37), RESPONSE), Ok(A));
+}
+
+#[test]
+fn r13_another_port_is_left_to_ordinary_napt() {
+    let lab = Lab::new();
+    let (mut frame, flow) = packet(Class::Ike, (A, S), true, 5000 << 16 | 500, vec![0; 8]);
+    assert_eq!(step(&mut frame, &flow, &lab.0), Ok(()));
+    assert!(lab.0.sessions.is_empty() && lab.0.peers.is_empty());
+}
+
+#[test]
+fn r14_an_initiator_spi_idles_out_after_five_minutes() {
+    let lab = Lab::new();
+    lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
+    lab.asks(B, S, 0xb, SA_INIT, REQUEST).unwrap();
+    lab.wait(299);
+    assert_eq!(lab.replies(S, 0xa, SA_INIT, RESPONSE), Ok(A));
+    lab.wait(3);
+    assert_eq!(lab.replies(S, 0xb, SA_INIT, RESPONSE), Err(Reason::Unsolicited));
+    assert_eq!(lab.asks(B, S, 0xa, SA_INIT, REQUEST), Err(Reason::IkeConflict), "still A's");
+    lab.wait(302);
+    assert_eq!(lab.asks(B, S, 0xa, SA_INIT, REQUEST), Ok(OUTSIDE), "free again");
+}
+
+#[test]
+fn z56_refuses_malformed_ike_and_bounds_a_flood() {
+    let lab = Lab::new();
+    assert_eq!(lab.asks(A, S, 0, SA_INIT, REQUEST), Err(Reason::Malformed));
+    assert_eq!(lab.ike_bytes((A, S), true, vec![1; 27]), Err(Reason::Malformed));
+    assert_eq!(lab.asks(A, S, 1, (0x00, 32), 0), Ok(OUTSIDE), "version 0 tells nothing");
+    assert_eq!(lab.asks(A, S, 1, (0x30, 35), 0), Ok(OUTSIDE), "version 3 neither");
+    for spi in 2..100_000u64 {
+        let _ = lab.asks(A, S, spi, SA_INIT, REQUEST);
+    }
+    assert!(lab.0.sessions.len() <= 2 * 64);
+    assert_eq!(lab.asks(A, S, 1, SA_INIT, REQUEST), Ok(OUTSIDE));
+    assert_eq!(lab.asks(B, S, 0xb << 32, SA_INIT, REQUEST), Ok(OUTSIDE));
+}
+
+#[test]
+fn leaves_alone_what_esp_does_not_need_when_its_switch_is_not_full() {
+    let mut lab = Lab::new();
+    lab.0.settings.switches[Class::Esp as usize] = Switch::Off as u8;
+    assert_eq!(lab.asks(A, S, 0xa, AUTH, REQUEST), Ok(OUTSIDE));
+    assert_eq!(lab.asks(B, S, 0xb, AUTH, REQUEST), Ok(OUTSIDE), "nobody waits");
+}
+
+#[test]
+fn the_gateways_own_associations_are_sessions_too() {
+    let lab = Lab::new();
+    assert_eq!(lab.asks(OUTSIDE, S, 0xe, AUTH, REQUEST), Ok(OUTSIDE));
+    assert_eq!(lab.sends(OUTSIDE, S, 0x1000, 1), Ok(OUTSIDE));
+    assert_eq!(lab.answers(S, 0x2000, 1), Ok(OUTSIDE));
+    assert!(lab.flags(S, 0x2000) & flag::OWN != 0);
+    lab.pair(A, S, 0x1001, 0x2001);
+    assert_eq!(lab.answers(S, 0x2000, 2), Ok(OUTSIDE));
+}
+
+/// The step that a packet of this class goes through.
+fn step(frame: &mut Frame, flow: &Flow, gateway: &Gateway) -> Result<(), Reason> {
+    if flow.class == Class::Ike { ike(frame, flow, gateway) } else { esp(frame, flow, gateway) }
+}

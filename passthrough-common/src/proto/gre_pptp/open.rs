@@ -1,0 +1,40 @@
+//! GRE without a session: version 0 by its key, enhanced GRE only under a *plain* switch, nothing from
+//! outside.
+
+use crate::abi::{Class, Reason, Space, Switch};
+use crate::proto::Flow;
+use crate::proto::by_address::{self, By};
+use crate::seam::World;
+
+/// Makes the session of an outbound GRE packet: one inside host for each server and key (conformance Q1-Q3,
+/// P26).
+///
+/// # Errors
+///
+/// [`Reason::GreNoCall`] for enhanced GRE under a *full* switch: its sessions are made by the control
+/// connection (conformance P20). [`Reason::HostConflict`] or [`Reason::GreConflict`] while another inside
+/// host uses the server (with the same key); those of [`by_address::pair`].
+pub fn open_outbound<W: World>(flow: &Flow, world: &W) -> Result<(), Reason> {
+    let (class, conflict) = match flow.space {
+        Space::CallId => (Class::Pptp, Reason::HostConflict),
+        _ => (Class::Gre, Reason::GreConflict),
+    };
+    let settings = world.settings();
+    let full = settings.switch(class) == Switch::Full;
+    if full && class == Class::Pptp {
+        return Err(Reason::GreNoCall);
+    }
+    let selector = if full { flow.selector } else { 0 };
+    by_address::pair(world, flow, &By { class, space: flow.space, selector, conflict })
+}
+
+/// What becomes of an inbound GRE packet without a session: nothing starts from outside (conformance P20,
+/// Q5).
+///
+/// # Errors
+///
+/// Always: [`Reason::GreNoCall`] for enhanced GRE under a *full* switch, else [`Reason::Unsolicited`].
+pub fn open_inbound<W: World>(flow: &Flow, world: &W) -> Result<(), Reason> {
+    let full = world.settings().switch(Class::Pptp) == Switch::Full;
+    Err(if flow.space == Space::CallId && full { Reason::GreNoCall } else { Reason::Unsolicited })
+}

@@ -1,0 +1,251 @@
+//! Tunnel IDs and the halves found by them: one for each tunnel inbound, one for each client outbound.
+
+use crate::abi::session::{Rewrite, flag};
+use crate::abi::settings::Idle;
+use crate::abi::{Class, Event, Reason, Session, SessionKey, Space, View};
+use crate::proto::{halves, number};
+use crate::seam::{Refused, Table, World};
+use crate::session::pair::L2TP_PORT;
+
+/// Most outside tunnel IDs that are tried for one.
+const TRIES: u32 = 8;
+
+/// A client of a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Client {
+    /// The server.
+    pub server: u32,
+    /// The outside address under which the server knows the client.
+    pub outside: u32,
+    /// The client.
+    pub host: u32,
+}
+
+/// Key of the inbound half of a tunnel that the server knows by this ID.
+#[inline(always)]
+pub const fn inbound_key(server: u32, outside: u32, tunnel: u16) -> SessionKey {
+    SessionKey::new(View::Inbound, server, outside, number::UDP, Space::TunnelId, tunnel as u32)
+}
+
+#[inline(always)]
+const fn outbound_key(client: &Client) -> SessionKey {
+    SessionKey::ports(View::Outbound, (client.server, L2TP_PORT), (client.host, L2TP_PORT), number::UDP)
+}
+
+/// What an ICMP error from outside quotes: a client's message, with the tunnel ID that the server assigned.
+#[inline(always)]
+pub const fn quoted_key(server: u32, outside: u32, tunnel: u16) -> SessionKey {
+    SessionKey::new(View::Quoted, server, outside, number::UDP, Space::TunnelId, tunnel as u32)
+}
+
+/// Whether a half at the outbound key is one of a kept port.
+#[inline(always)]
+fn is_kept(session: &Session) -> bool {
+    session.class == Class::L2tp as u8 && session.rewrite == Rewrite::Address as u8
+}
+
+#[inline(always)]
+fn half<W: World>(world: &W, rewrite: Rewrite, from: (u32, u16), to: (u32, u16)) -> Session {
+    let settings = world.settings();
+    let own = settings.is_outside_address(from.0) && settings.is_outside_address(to.0);
+    let flags = if own { flag::OWN } else { 0 };
+    halves::half(settings, world.now(), Class::L2tp, rewrite, from, to, flags)
+}
+
+/// Puts a half where none is.
+///
+/// # Errors
+///
+/// [`Reason::Contended`] if there is one now, [`Reason::TableFull`].
+#[inline(never)]
+fn put<W: World>(world: &W, key: &SessionKey, session: &Session) -> Result<(), Reason> {
+    match world.sessions().insert(key, session) {
+        Ok(()) => Ok(()),
+        Err(Refused::Exists) => Err(Reason::Contended),
+        Err(Refused::Full) => Err(Reason::TableFull),
+    }
+}
+
+/// The outside tunnel ID that the client assigned last, 0 for none, from its outbound half, which sees a message now;
+/// `None` if there is no such half. One from before the switch was off starts anew where it is; one from before the
+/// option was set stays, and with it the translated port.
+#[inline(never)]
+pub fn last_assigned<W: World>(world: &W, client: &Client) -> Option<u16> {
+    let fresh = half(world, Rewrite::Address, (client.host, 0), (client.outside, 0));
+    world.sessions().update(&outbound_key(client), |session| {
+        if is_kept(session) {
+            if session.generation != fresh.generation || session.address != fresh.address {
+                *session = fresh;
+            }
+            session.seen = fresh.seen;
+        }
+        session.id
+    })
+}
+
+/// Makes the client's outbound half.
+///
+/// # Errors
+///
+/// [`Reason::Contended`], [`Reason::TableFull`].
+#[inline(never)]
+pub fn open<W: World>(world: &W, client: &Client) -> Result<(), Reason> {
+    let session = half(world, Rewrite::Address, (client.host, 0), (client.outside, 0));
+    put(world, &outbound_key(client), &session)?;
+    world.event(Event::SessionOpened);
+    Ok(())
+}
+
+/// Whose an outside tunnel ID is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Whose {
+    /// Nobody's.
+    Nobodys,
+    /// That of a session whose time is over.
+    Over,
+    /// This tunnel's.
+    Its,
+    /// Another tunnel's.
+    Others,
+}
+
+/// Looks whose an outside ID is. Its own verdict on what is over, since the verifier pays for this question once for
+/// each candidate: an old generation, or both halves silent.
+#[inline(never)]
+fn look<W: World>(world: &W, client: &Client, tunnel: u16, id: u16) -> Whose {
+    let settings = world.settings();
+    let now = world.now();
+    let (limit, generation) = (settings.idle[Idle::Udp as usize], settings.generation(Class::L2tp));
+    let key = inbound_key(client.server, client.outside, id);
+    // 0: is over. Else the inside host, if the inbound half has been silent for too long; all ones if it has not.
+    let mut is_its = false;
+    let found = world.sessions().update(&key, |session| {
+        if session.generation != generation && !session.has(flag::OWN) {
+            return 0;
+        }
+        is_its = session.address == client.host && session.id == tunnel;
+        if now.since(session.seen) > limit { session.address } else { u32::MAX }
+    });
+    let host = match found {
+        None => return Whose::Nobodys,
+        Some(0) => return Whose::Over,
+        Some(_) if is_its => return Whose::Its,
+        Some(u32::MAX) => return Whose::Others,
+        Some(host) => host,
+    };
+    let other = outbound_key(&Client { host, ..*client });
+    let seen = world.sessions().update(&other, |session| session.seen);
+    if seen.is_none_or(|seen| now.since(seen) > limit) { Whose::Over } else { Whose::Others }
+}
+
+/// The `attempt`-th candidate; the first is the inside ID itself. Never 0.
+#[inline(always)]
+fn candidate(host: u32, tunnel: u16, attempt: u32) -> u16 {
+    if attempt == 0 {
+        return tunnel;
+    }
+    let seed = host ^ (u32::from(tunnel) << 16) ^ u32::from(tunnel);
+    let mixed = seed.wrapping_add(attempt.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
+    let mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xc2b2_ae35);
+    let id = (mixed >> 16) as u16;
+    if id == 0 { 1 } else { id }
+}
+
+/// The candidate that is this tunnel's; 0 if none is.
+#[inline(never)]
+fn find<W: World>(world: &W, client: &Client, tunnel: u16) -> u16 {
+    let mut attempt = 0;
+    while attempt < TRIES {
+        let id = candidate(client.host, tunnel, attempt);
+        if look(world, client, tunnel, id) == Whose::Its {
+            return id;
+        }
+        attempt += 1;
+    }
+    0
+}
+
+/// The outside tunnel ID for the one that a client assigns: the same again for a retransmission (conformance L8).
+///
+/// The candidates follow from client and ID alone, so that a second look walks the same way; `last` shortens it, and
+/// finds the entry even if an earlier candidate has become free meanwhile.
+///
+/// 0 if there is none, for want of a free one or of room in the table. Not a `Result`: of one in a register, LLVM reads
+/// the reason before it knows that there is one, and the verifier finds a pointer where none is.
+#[inline(never)]
+pub fn assign<W: World>(world: &W, client: &Client, last: u16, tunnel: u16) -> u16 {
+    let mut id = last;
+    if last == 0 || look(world, client, tunnel, last) != Whose::Its {
+        id = find(world, client, tunnel);
+    }
+    let now = world.now();
+    let kept = world
+        .sessions()
+        .update(&inbound_key(client.server, client.outside, id), |session| session.seen = now);
+    if id == 0 || kept.is_none() {
+        id = take(world, client, tunnel);
+    }
+    world.sessions().update(&outbound_key(client), |session| {
+        if id != 0 && is_kept(session) {
+            session.id = id;
+        }
+    });
+    id
+}
+
+/// Takes the first candidate that is free; 0 if none is.
+#[inline(never)]
+fn take<W: World>(world: &W, client: &Client, tunnel: u16) -> u16 {
+    let mut attempt = 0;
+    while attempt < TRIES {
+        let id = candidate(client.host, tunnel, attempt);
+        if matches!(look(world, client, tunnel, id), Whose::Nobodys | Whose::Over) {
+            return if insert(world, client, tunnel, id).is_ok() { id } else { 0 };
+        }
+        attempt += 1;
+    }
+    0
+}
+
+/// Gives an outside ID to a tunnel: the inbound half, in the place of one that is over.
+///
+/// # Errors
+///
+/// [`Reason::Contended`], [`Reason::TableFull`].
+#[inline(never)]
+pub fn insert<W: World>(world: &W, client: &Client, tunnel: u16, id: u16) -> Result<(), Reason> {
+    // Equal IDs need no edit of the header.
+    let rewrite = if tunnel == id { Rewrite::Address } else { Rewrite::TunnelId };
+    let session = half(world, rewrite, (client.outside, id), (client.host, tunnel));
+    let key = inbound_key(client.server, client.outside, id);
+    match world.sessions().update(&key, |over| *over = session) {
+        Some(()) => Ok(()),
+        None => put(world, &key, &session),
+    }
+}
+
+/// Remembers whose messages go to the server's tunnel ID, for ICMP errors that quote them.
+#[inline(never)]
+pub fn remember_quoted<W: World>(world: &W, client: &Client, tunnel: u16) {
+    let key = quoted_key(client.server, client.outside, tunnel);
+    let fresh = half(world, Rewrite::Address, (client.outside, 0), (client.host, 0));
+    let limit = world.settings().idle[Idle::Udp as usize];
+    let known = world.sessions().update(&key, |session| {
+        let over = session.generation != fresh.generation || fresh.seen.since(session.seen) > limit;
+        if over {
+            *session = fresh;
+        } else if session.address == fresh.address {
+            session.seen = fresh.seen;
+        }
+    });
+    if known.is_none() {
+        // Without it an ICMP error finds nobody; the message itself needs it not.
+        let _ = put(world, &key, &fresh);
+    }
+}
+
+/// The ID by which the server knows a client's tunnel; 0 if it knows none. Touches nothing.
+#[inline(always)]
+pub fn outside_id<W: World>(world: &W, client: &Client, tunnel: u16) -> u16 {
+    find(world, client, tunnel)
+}

@@ -1,0 +1,52 @@
+//! The maps, under the names that `passthrough_common::abi::names` lists. Userspace pins them and sets their sizes.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray};
+use passthrough_common::abi::names::STEPS as STEP_LIST;
+use passthrough_common::abi::{
+    Binding, BindingKey, Control, Counter, Event, Fragment, FragmentKey, Interface, PeerKey, Peers, Session,
+    SessionKey, Settings,
+};
+
+/// What the operator has set.
+#[map]
+pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+/// Interfaces by index.
+#[map]
+pub static INTERFACES: HashMap<u32, Interface> = HashMap::with_max_entries(64, 0);
+/// Sessions, two entries each.
+#[map]
+pub static SESSIONS: HashMap<SessionKey, Session> = HashMap::with_max_entries(131_072, 0);
+/// Bindings, two entries each.
+#[map]
+pub static BINDINGS: HashMap<BindingKey, Binding> = HashMap::with_max_entries(131_072, 0);
+/// Fragmented datagrams under way. The least recently used make room: a flood harms fragments only.
+#[map]
+pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment> = LruHashMap::with_max_entries(8192, 0);
+/// PPTP control connections.
+#[map]
+pub static CONTROLS: HashMap<SessionKey, Control> = HashMap::with_max_entries(4096, 0);
+/// Inside hosts by server. Not allocated beforehand: an entry is large, and most gateways need a few.
+#[map]
+pub static PEERS: HashMap<PeerKey, Peers> = HashMap::with_max_entries(4096, BPF_F_NO_PREALLOC);
+/// Packets by class, direction and reason.
+#[map]
+pub static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Counter::ENTRIES as u32, 0);
+/// Events.
+#[map]
+pub static EVENTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Event::ENTRIES as u32, 0);
+/// When the data path last swept by itself, in ticks.
+#[map]
+pub static SWEEPS: Array<u64> = Array::with_max_entries(1, 0);
+/// The steps' programs.
+#[map]
+pub static STEPS: ProgramArray = ProgramArray::with_max_entries(STEP_LIST.len() as u32, 0);
+
+/// An empty [`Control`], never written: too large to be made on the stack.
+#[map]
+pub static EMPTY_CONTROL: Array<Control> = Array::with_max_entries(1, 0);
+/// An empty [`Peers`], never written.
+#[map]
+pub static EMPTY_PEERS: Array<Peers> = Array::with_max_entries(1, 0);
+
+const BPF_F_NO_PREALLOC: u32 = 1;

@@ -1,0 +1,180 @@
+//! The routing table, the interfaces and the sockets of the gateway, asked through helpers.
+
+use core::mem::{size_of, zeroed};
+use core::ptr::read_volatile;
+
+use aya_ebpf::bindings::{bpf_fib_lookup as FibLookup, bpf_sock_tuple};
+use aya_ebpf::helpers::generated::{bpf_fib_lookup, bpf_sk_lookup_udp, bpf_sk_release, bpf_skc_lookup_tcp};
+use passthrough_common::abi::{Interface, Link, Side};
+use passthrough_common::proto::number;
+use passthrough_common::seam::{Arrival, Hop, NextHop, Route, Towards};
+use passthrough_common::wire::ethernet;
+
+use super::Kernel;
+use crate::maps;
+
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+const FIB_SUCCESS: i64 = 0;
+const FIB_NOT_FORWARDED: i64 = 4;
+const FIB_NO_NEIGHBOUR: i64 = 7;
+const FIB_FRAGMENT_NEEDED: i64 = 8;
+const PACKET_HOST: u32 = 0;
+const CURRENT_NETNS: u64 = u64::MAX;
+
+/// What the table says of an interface, as one word, so that it passes through one register: an `Option` of a structure
+/// leaves registers undefined (6.18: "!read_ok").
+#[derive(Clone, Copy)]
+struct Known(u64);
+
+impl Known {
+    /// Of an interface that is neither LAN nor WAN.
+    const UNKNOWN: u64 = 0xff;
+
+    #[inline(always)]
+    fn of(ifindex: u32) -> Known {
+        match maps::INTERFACES.get_ptr(ifindex) {
+            // SAFETY: a value is 8 bytes, aligned, and stays readable until the program ends.
+            Some(interface) => Known(unsafe { *interface.cast::<u64>() }),
+            None => Known(Known::UNKNOWN),
+        }
+    }
+
+    #[inline(always)]
+    const fn is_known(self) -> bool {
+        self.0 & 0xff != Known::UNKNOWN
+    }
+
+    #[inline(always)]
+    const fn side(self) -> Option<Side> {
+        match self.0 as u8 {
+            0 => Some(Side::Inside),
+            1 => Some(Side::Outside),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    const fn is_raw(self) -> bool {
+        (self.0 >> 8) as u8 == Link::Raw as u8
+    }
+
+    #[inline(always)]
+    const fn vlan(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+}
+
+const _: () = {
+    assert!(core::mem::offset_of!(Interface, side) == 0);
+    assert!(core::mem::offset_of!(Interface, link) == 1);
+    assert!(core::mem::offset_of!(Interface, vlan) == 2);
+};
+
+impl NextHop for Kernel {
+    #[inline(always)]
+    fn arrival(&self) -> Arrival {
+        // SAFETY: the context pointer is the kernel's; each field is read once.
+        let (here, entered, kind, tagged, tag) = unsafe {
+            (
+                read_volatile(&raw const (*self.skb).ifindex),
+                read_volatile(&raw const (*self.skb).ingress_ifindex),
+                read_volatile(&raw const (*self.skb).pkt_type),
+                read_volatile(&raw const (*self.skb).vlan_present),
+                read_volatile(&raw const (*self.skb).vlan_tci),
+            )
+        };
+        let at = Known::of(here);
+        let from = Known::of(entered);
+        Arrival {
+            side: from.side(),
+            foreign: entered != 0 && !from.is_known(),
+            ifindex: entered,
+            link: if at.is_known() && at.is_raw() { Link::Raw } else { Link::Ethernet },
+            vlan: if at.is_known() { at.vlan() } else { 0 },
+            stripped_vlan: if tagged != 0 { tag as u16 & ethernet::VLAN_ID } else { 0 },
+            // On the way out the kernel has set no type that says anything.
+            to_us: kind == PACKET_HOST || entered != here,
+        }
+    }
+
+    #[inline(always)]
+    fn route(&self, ifindex: u32, source: u32, destination: u32, tos: u8, length: u16) -> Route {
+        // SAFETY: all fields are integers or unions of integers: zero is a value of each.
+        let mut query: FibLookup = unsafe { zeroed() };
+        query.family = AF_INET;
+        query.ifindex = ifindex;
+        query.__bindgen_anon_1.tot_len = length;
+        query.__bindgen_anon_2.tos = tos;
+        query.__bindgen_anon_3.ipv4_src = source.to_be();
+        query.__bindgen_anon_4.ipv4_dst = destination.to_be();
+        // SAFETY: the helper reads and writes the structure of the size given.
+        let answer =
+            unsafe { bpf_fib_lookup(self.skb.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0) };
+        match answer {
+            FIB_SUCCESS | FIB_NO_NEIGHBOUR => {
+                // SAFETY: the helper leaves the next hop's address there.
+                let gateway = u32::from_be(unsafe { query.__bindgen_anon_4.ipv4_dst });
+                let towards = match Known::of(query.ifindex).side() {
+                    Some(Side::Inside) => Towards::Inside,
+                    Some(Side::Outside) => Towards::Outside,
+                    None => Towards::Elsewhere,
+                };
+                Route { towards, hop: Hop { ifindex: query.ifindex, gateway } }
+            }
+            FIB_NOT_FORWARDED => Route::to(Towards::Local),
+            FIB_FRAGMENT_NEEDED => Route::to(Towards::TooBig),
+            _ => Route::to(Towards::Nowhere),
+        }
+    }
+
+    #[inline(always)]
+    fn is_local_v6(&self, ifindex: u32, source: &[u32; 4], destination: &[u32; 4]) -> bool {
+        // SAFETY: all fields are integers or unions of integers: zero is a value of each.
+        let mut query: FibLookup = unsafe { zeroed() };
+        query.family = AF_INET6;
+        query.ifindex = ifindex;
+        query.__bindgen_anon_3.ipv6_src = words(source);
+        query.__bindgen_anon_4.ipv6_dst = words(destination);
+        // SAFETY: the helper reads and writes the structure of the size given.
+        let answer =
+            unsafe { bpf_fib_lookup(self.skb.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0) };
+        answer == FIB_NOT_FORWARDED
+    }
+
+    #[inline(always)]
+    fn has_listener(&self, protocol: u8, local: (u32, u16), remote: (u32, u16)) -> bool {
+        // SAFETY: all fields are integers: zero is a value of each.
+        let mut tuple: bpf_sock_tuple = unsafe { zeroed() };
+        // SAFETY: writing to a field of a union of plain integers.
+        let ends = unsafe { &mut tuple.__bindgen_anon_1.ipv4 };
+        ends.saddr = remote.0.to_be();
+        ends.sport = remote.1.to_be();
+        ends.daddr = local.0.to_be();
+        ends.dport = local.1.to_be();
+        let size = size_of_val(ends) as u32;
+        // SAFETY: the helpers read as many bytes of the tuple as they are told, and the socket they return is given
+        // back below.
+        let socket = unsafe {
+            if protocol == number::TCP {
+                bpf_skc_lookup_tcp(self.skb.cast(), &raw mut tuple, size, CURRENT_NETNS, 0).cast()
+            } else if protocol == number::UDP {
+                bpf_sk_lookup_udp(self.skb.cast(), &raw mut tuple, size, CURRENT_NETNS, 0)
+            } else {
+                return false;
+            }
+        };
+        if socket.is_null() {
+            return false;
+        }
+        // SAFETY: not null, and held since the look-up.
+        unsafe { bpf_sk_release(socket.cast()) };
+        true
+    }
+}
+
+/// An IPv6 address as the helper takes it: four words in network order.
+#[inline(always)]
+fn words([a, b, c, d]: &[u32; 4]) -> [u32; 4] {
+    [a.to_be(), b.to_be(), c.to_be(), d.to_be()]
+}

@@ -1,0 +1,197 @@
+//! The BPF maps as tables.
+
+use core::arch::asm;
+use core::ffi::c_void;
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
+use aya_ebpf::maps::{HashMap, LruHashMap};
+use passthrough_common::abi::{
+    Binding, BindingKey, Control, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey, Settings, Ticks,
+};
+use passthrough_common::path::sweep::{Sweep, visit};
+use passthrough_common::seam::{Bindings, Clock, Refused, Table, Tables};
+
+use super::Kernel;
+use crate::maps;
+
+const EEXIST: i32 = -17;
+
+macro_rules! table {
+    ($name:ident, $map:ident, $key:ty, $value:ty) => {
+        /// A map as a table.
+        #[repr(transparent)]
+        pub struct $name($map<$key, $value>);
+
+        impl $name {
+            /// The map as a table.
+            #[inline(always)]
+            fn of(map: &'static $map<$key, $value>) -> &'static $name {
+                // SAFETY: repr(transparent).
+                unsafe { &*core::ptr::from_ref(map).cast::<$name>() }
+            }
+        }
+
+        impl Table<$key, $value> for $name {
+            #[inline(always)]
+            fn get(&self, key: &$key) -> Option<$value> {
+                let value = self.0.get_ptr(key)?;
+                // SAFETY: a value stays readable until the program ends, even if it is removed meanwhile.
+                Some(unsafe { *value })
+            }
+
+            #[inline(always)]
+            fn update<R>(&self, key: &$key, change: impl FnOnce(&mut $value) -> R) -> Option<R> {
+                let value = self.0.get_ptr_mut(key)?;
+                // SAFETY: as above; each entry is written by its own direction only, so that a torn write by another
+                // processor can at worst lose one count.
+                Some(change(unsafe { &mut *value }))
+            }
+
+            #[inline(always)]
+            fn insert(&self, key: &$key, value: &$value) -> Result<(), Refused> {
+                self.0.insert(key, value, u64::from(BPF_NOEXIST)).map_err(refused)
+            }
+
+            #[inline(always)]
+            fn remove(&self, key: &$key) -> bool {
+                self.0.remove(key).is_ok()
+            }
+        }
+    };
+}
+
+#[inline(always)]
+fn refused(error: i32) -> Refused {
+    if error == EEXIST { Refused::Exists } else { Refused::Full }
+}
+
+table!(SessionTable, HashMap, SessionKey, Session);
+table!(BindingTable, HashMap, BindingKey, Binding);
+table!(FragmentTable, LruHashMap, FragmentKey, Fragment);
+table!(ControlTable, HashMap, SessionKey, Control);
+table!(PeerTable, HashMap, PeerKey, Peers);
+
+impl BindingTable {
+    /// Adds to a binding's count of sessions in one atomic step; the count before.
+    #[inline(always)]
+    fn add(&self, key: &BindingKey, mut amount: u64) -> Option<u64> {
+        let value = self.0.get_ptr_mut(key)?;
+        // SAFETY: the field is 8 bytes, aligned, in a map value that stays until the program ends. In assembly, since
+        // `AtomicU64::fetch_add` does not exist for this target and the intrinsic changes with the compiler.
+        unsafe {
+            let sessions = &raw mut (*value).sessions;
+            asm!("{amount} = atomic_fetch_add((u64 *)({sessions} + 0), {amount})",
+                sessions = in(reg) sessions, amount = inout(reg) amount);
+        }
+        Some(amount)
+    }
+}
+
+impl Bindings for BindingTable {
+    #[inline(always)]
+    fn hold(&self, key: &BindingKey) -> Option<u64> {
+        self.add(key, 1)
+    }
+
+    #[inline(always)]
+    fn release(&self, key: &BindingKey) -> Option<u64> {
+        // Adds all ones, since BPF has no atomic subtraction.
+        self.add(key, u64::MAX)
+    }
+}
+
+impl Tables for Kernel {
+    type Sessions = SessionTable;
+    type Bindings = BindingTable;
+    type Fragments = FragmentTable;
+    type Controls = ControlTable;
+    type Peers = PeerTable;
+
+    #[inline(always)]
+    fn settings(&self) -> &Settings {
+        self.settings
+    }
+    #[inline(always)]
+    fn sessions(&self) -> &SessionTable {
+        SessionTable::of(&maps::SESSIONS)
+    }
+    #[inline(always)]
+    fn bindings(&self) -> &BindingTable {
+        BindingTable::of(&maps::BINDINGS)
+    }
+    #[inline(always)]
+    fn fragments(&self) -> &FragmentTable {
+        FragmentTable::of(&maps::FRAGMENTS)
+    }
+    #[inline(always)]
+    fn controls(&self) -> &ControlTable {
+        ControlTable::of(&maps::CONTROLS)
+    }
+    #[inline(always)]
+    fn open_control(&self, key: &SessionKey) -> Result<(), Refused> {
+        let Some(empty) = maps::EMPTY_CONTROL.get(0) else { return Err(Refused::Full) };
+        maps::CONTROLS.insert(key, empty, u64::from(BPF_NOEXIST)).map_err(refused)
+    }
+    #[inline(always)]
+    fn peers(&self) -> &PeerTable {
+        PeerTable::of(&maps::PEERS)
+    }
+    #[inline(always)]
+    fn open_peers(&self, key: &PeerKey) -> Result<(), Refused> {
+        let Some(empty) = maps::EMPTY_PEERS.get(0) else { return Err(Refused::Full) };
+        maps::PEERS.insert(key, empty, u64::from(BPF_NOEXIST)).map_err(refused)
+    }
+}
+
+/// Sweeps if nobody has for a second.
+#[inline(always)]
+pub fn reclaim(kernel: &Kernel) {
+    let Some(last) = maps::SWEEPS.get_ptr_mut(0) else { return };
+    let now = kernel.now();
+    // SAFETY: one aligned word; two processors that read the same value both sweep, which is harmless.
+    let last = unsafe { &mut *last };
+    if now.since(Ticks(*last as u32)) >= Ticks::from_secs(1) {
+        *last = u64::from(now.0);
+        sweep(kernel, &Sweep::default());
+    }
+}
+
+/// What the sweep's callback carries from entry to entry.
+struct Visit {
+    skb: *mut aya_ebpf::bindings::__sk_buff,
+    sweep: Sweep,
+    removed: u64,
+}
+
+/// Visits every session; the number of entries removed.
+#[inline(never)]
+pub fn sweep(kernel: &Kernel, sweep: &Sweep) -> u64 {
+    let mut visit = Visit { skb: kernel.skb, sweep: *sweep, removed: 0 };
+    // SAFETY: the callback has the signature that the helper wants, and `visit` outlives the call.
+    unsafe {
+        bpf_for_each_map_elem(
+            (&raw const maps::SESSIONS).cast_mut().cast::<c_void>(),
+            visit_entry as *mut c_void,
+            (&raw mut visit).cast::<c_void>(),
+            0,
+        );
+    }
+    visit.removed
+}
+
+/// One entry of the sweep.
+unsafe extern "C" fn visit_entry(
+    _map: *mut c_void,
+    key: *const SessionKey,
+    session: *mut Session,
+    context: *mut Visit,
+) -> i64 {
+    // SAFETY: the helper hands over valid pointers to a key, a value and the context given to it.
+    let (key, session, context) = unsafe { (*key, *session, &mut *context) };
+    let Some(kernel) = Kernel::new(context.skb) else { return 1 };
+    if visit(&kernel, &context.sweep, &key, &session) {
+        context.removed += 1;
+    }
+    0
+}

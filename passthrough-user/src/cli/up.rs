@@ -1,0 +1,167 @@
+//! `passthrough up`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use passthrough_common::abi::{Class, Settings, Switch};
+
+use super::{Global, Outcome};
+use crate::{
+    config::{Plan, file, plan::Words},
+    control::{foreground, up},
+    render::{self, bring},
+    tables::Tables,
+};
+
+/// Bring the gateway up, or take new options and a new version of the program into a running one
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  passthrough up --wan eth0\n  \
+                        passthrough up --wan eth0 --lan eth1 --lan eth2 --enable pptp,ipsec,l2tp\n  \
+                        passthrough up --config /etc/passthrough.toml --foreground\n\n\
+                        The gateway stays when the command ends. Sessions stay over another `up`.")]
+pub struct Up {
+    /// Interface that leads to the internet
+    #[arg(long, value_name = "IF")]
+    wan: Option<String>,
+    /// Interface that leads to clients; several may be given [default: found from addresses and routes]
+    #[arg(long, value_name = "IF")]
+    lan: Vec<String>,
+    /// Protocols to enable: pptp, ipsec (= ike, nat-t, esp, ah), l2tp, gre, ipip, all
+    #[arg(long, value_name = "LIST")]
+    enable: Vec<String>,
+    /// Path of packets: auto or tc [default: auto]
+    #[arg(long, value_name = "MODE")]
+    mode: Option<String>,
+    /// Outside addresses, parted by commas [default: those of the WAN interface, followed as they change]
+    #[arg(long, value_name = "LIST")]
+    address: Vec<String>,
+    /// L2TP's source port 1701: keep (for servers that insist on it) or translate
+    #[arg(long, value_name = "RULE")]
+    l2tp_port: Option<String>,
+    /// Who may send to a client's port from outside: address-and-port, address or endpoint
+    #[arg(long, value_name = "RULE")]
+    filtering: Option<String>,
+    /// Most sessions at once; memory for them is taken at the start [default: 65536]
+    #[arg(long, value_name = "N")]
+    sessions: Option<u32>,
+    /// File with the same words, as TOML; options on the command line win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Stay: sweep expired sessions, follow addresses and interfaces, print kernel-side messages
+    #[arg(long)]
+    foreground: bool,
+    /// Kernel-side messages to print with --foreground
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    log_level: LogLevel,
+}
+
+/// How much the kernel side says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum LogLevel {
+    /// Nothing.
+    Off,
+    /// Faults.
+    Error,
+    /// Things that should not be.
+    Warn,
+    /// Things that happen seldom.
+    Info,
+    /// Decisions about sessions.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Up {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let file = self.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+        let words = Words {
+            wan: self.wan.clone(),
+            lan: self.lan.clone(),
+            enable: self.enable.clone(),
+            mode: self.mode.clone(),
+            address: self.address.clone(),
+            l2tp_port: self.l2tp_port.clone(),
+            filtering: self.filtering.clone(),
+            sessions: self.sessions,
+        };
+        Plan::read(words.over(file))
+    }
+
+    /// Runs it.
+    pub fn run(&self, global: &Global) -> anyhow::Result<Outcome> {
+        let plan = self.plan()?;
+        let pins = global.pins();
+        let level = self.log_level as u8;
+        log_to_stderr(level);
+        let done = up::up(&pins, &plan, level)?;
+        let settings = Tables::open(&pins)?.settings()?;
+        render::show(&shown(&done, &settings), global.json)?;
+        if self.foreground {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .context("starting what runs on")?;
+            // LAN interfaces that were found stay the same ones: a later look must not choose others.
+            let mut plan = plan;
+            plan.lans = done.checked.lans.iter().map(|lan| lan.name.clone()).collect();
+            runtime.block_on(foreground::run(&pins, &plan, level, &render::note))?;
+            render::note("the gateway stays up; `passthrough down` takes it down");
+        }
+        Ok(Outcome::Fine)
+    }
+}
+
+/// Messages of libraries and of the kernel side go to standard error, a line each.
+fn log_to_stderr(level: u8) {
+    struct Stderr;
+    impl log::Log for Stderr {
+        /// Libraries tell of faults alone; what they do is no news to an operator.
+        fn enabled(&self, about: &log::Metadata<'_>) -> bool {
+            let library = about.target().starts_with("aya") || about.target().starts_with("netlink");
+            !library || about.level() <= log::Level::Warn
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            if !self.enabled(record.metadata()) {
+                return;
+            }
+            anstream::eprintln!("{}: {}", record.level().as_str().to_ascii_lowercase(), record.args());
+        }
+        fn flush(&self) {}
+    }
+    static STDERR: Stderr = Stderr;
+    let filter = match level {
+        0 => log::LevelFilter::Off,
+        1 => log::LevelFilter::Error,
+        2 => log::LevelFilter::Warn,
+        3 => log::LevelFilter::Info,
+        4 => log::LevelFilter::Debug,
+        _ => log::LevelFilter::Trace,
+    };
+    // Set once a process; a second call changes nothing.
+    if log::set_logger(&STDERR).is_ok() {
+        log::set_max_level(filter);
+    }
+}
+
+fn shown(done: &up::Done, settings: &Settings) -> bring::Up {
+    let at = |position| -> Vec<&'static str> {
+        Class::SWITCHED
+            .iter()
+            .filter(|class| settings.switch(**class) == position)
+            .map(|class| class.name())
+            .collect()
+    };
+    bring::Up {
+        wan: done.checked.wan.name.clone(),
+        lan: done.checked.lans.iter().map(|lan| lan.name.clone()).collect(),
+        lan_found: done.lans_found,
+        pool: done.checked.pool.iter().map(ToString::to_string).collect(),
+        replaced: done.replaced,
+        entries_kept: done.kept,
+        full: at(Switch::Full),
+        off: at(Switch::Off),
+        notes: done.notes.clone(),
+    }
+}

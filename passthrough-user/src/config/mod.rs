@@ -1,0 +1,15 @@
+//! What the operator wants: from arguments and file to a plan, and from a plan to one that fits this machine.
+
+pub mod checked;
+pub mod file;
+pub mod network;
+pub mod plan;
+pub mod prefix;
+pub mod protocols;
+pub mod usage;
+
+pub use checked::{Checked, Port};
+pub use network::Network;
+pub use plan::{L2tpPort, Mode, Plan};
+pub use prefix::Prefix;
+pub use usage::Usage;

@@ -1,0 +1,188 @@
+//! The state of the gateway at a glance.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{
+    BAD, FAINT, GOOD, HEADING, NOTICE, Show, styled,
+    table::{Align, Cell, Table},
+};
+
+/// The state.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Whether a gateway is up.
+    pub up: bool,
+    /// Version of the tables' layout.
+    pub abi_version: u32,
+    /// Where the kernel objects are pinned.
+    pub pins: String,
+    /// Interfaces.
+    pub interfaces: Vec<InterfaceRow>,
+    /// Outside addresses.
+    pub pool: Vec<String>,
+    /// Whether the outside addresses were given, not found.
+    pub pool_fixed: bool,
+    /// Who may send to a binding from outside: TCP, then the rest.
+    pub filtering: [&'static str; 2],
+    /// `keep` or `translate`.
+    pub l2tp_port: &'static str,
+    /// Whether sources that no public host has are dropped on WAN.
+    pub drop_martians: bool,
+    /// Switches, with the sessions of each class.
+    pub switches: Vec<SwitchRow>,
+    /// Sessions of classes without a switch.
+    pub ordinary: Vec<CountRow>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, Serialize)]
+pub struct InterfaceRow {
+    /// Name.
+    pub name: String,
+    /// Index.
+    pub index: u32,
+    /// `wan` or `lan`.
+    pub side: &'static str,
+    /// `ethernet` or `raw`.
+    pub link: &'static str,
+    /// Most bytes of an IP packet.
+    pub mtu: u32,
+    /// `tc`, or `none` if no program is attached.
+    pub path: &'static str,
+    /// Programs attached.
+    pub programs: Vec<String>,
+    /// Why there is no faster path.
+    pub why: String,
+}
+
+/// A switch.
+#[derive(Clone, Debug, Serialize)]
+pub struct SwitchRow {
+    /// Class, by name.
+    pub protocol: &'static str,
+    /// `off`, `plain` or `full`; `on` for classes that know only on and off.
+    pub switch: &'static str,
+    /// How often it has been switched off, modulo 256.
+    pub generation: u8,
+    /// Live sessions.
+    pub sessions: u64,
+}
+
+/// Sessions of a class.
+#[derive(Clone, Debug, Serialize)]
+pub struct CountRow {
+    /// Class, by name.
+    pub protocol: &'static str,
+    /// Live sessions.
+    pub sessions: u64,
+}
+
+impl Show for Status {
+    fn people(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "passthrough is {}, tables version {}, pinned in {}",
+            styled(GOOD, "up"),
+            self.abi_version,
+            self.pins
+        )?;
+        let origin = if self.pool_fixed { "given" } else { "of the WAN interface" };
+        writeln!(out, "outside {} ({origin})", self.pool.join(", "))?;
+        writeln!(
+            out,
+            "filtering {} (TCP), {} (others); L2TP port: {}; martians {}",
+            self.filtering[0],
+            self.filtering[1],
+            self.l2tp_port,
+            if self.drop_martians { "dropped" } else { "let through: WAN has such an address itself" }
+        )?;
+        writeln!(out)?;
+        let mut interfaces = Table::new(&[
+            ("interface", Align::Left),
+            ("side", Align::Left),
+            ("link", Align::Left),
+            ("mtu", Align::Right),
+            ("path", Align::Left),
+            ("why not xdp", Align::Left),
+        ]);
+        for row in &self.interfaces {
+            let path =
+                if row.path == "none" { Cell::styled(BAD, "none") } else { Cell::styled(GOOD, row.path) };
+            interfaces.row(vec![
+                row.name.as_str().into(),
+                row.side.into(),
+                row.link.into(),
+                row.mtu.to_string().into(),
+                path,
+                Cell::styled(FAINT, row.why.as_str()),
+            ]);
+        }
+        interfaces.write(out)?;
+        writeln!(out)?;
+        let mut switches =
+            Table::new(&[("protocol", Align::Left), ("switch", Align::Left), ("sessions", Align::Right)]);
+        for row in &self.switches {
+            let style = match row.switch {
+                "off" => BAD,
+                "plain" => NOTICE,
+                _ => GOOD,
+            };
+            switches.row(vec![
+                row.protocol.into(),
+                Cell::styled(style, row.switch),
+                row.sessions.to_string().into(),
+            ]);
+        }
+        for row in &self.ordinary {
+            switches.row(vec![
+                row.protocol.into(),
+                Cell::styled(HEADING, "-"),
+                row.sessions.to_string().into(),
+            ]);
+        }
+        switches.write(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::plain;
+
+    #[test]
+    fn status_shows_interfaces_and_switches() {
+        let status = Status {
+            up: true,
+            abi_version: 1,
+            pins: "/sys/fs/bpf/passthrough".into(),
+            interfaces: vec![InterfaceRow {
+                name: "wan0".into(),
+                index: 2,
+                side: "wan",
+                link: "ethernet",
+                mtu: 1500,
+                path: "tc",
+                programs: vec!["wan_egress".into()],
+                why: "no XDP program in this version".into(),
+            }],
+            pool: vec!["5.6.7.8".into()],
+            pool_fixed: false,
+            filtering: ["address-and-port"; 2],
+            l2tp_port: "translate",
+            drop_martians: true,
+            switches: vec![SwitchRow { protocol: "pptp", switch: "full", generation: 0, sessions: 4 }],
+            ordinary: vec![CountRow { protocol: "tcp", sessions: 9 }],
+        };
+        let text = plain(&status);
+        assert!(
+            text.contains("wan0       wan   ethernet  1500  tc    no XDP program in this version"),
+            "{text}"
+        );
+        assert!(text.contains("pptp      full           4"), "{text}");
+        let json = serde_json::to_value(&status).expect("JSON");
+        assert_eq!(json["switches"][0]["switch"], "full");
+        assert_eq!(json["interfaces"][0]["path"], "tc");
+    }
+}

@@ -1,0 +1,100 @@
+//! A peer that keeps moving data in a thread of its own, while a test does something to the gateway.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::{Peer, Round};
+use crate::wait;
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    answered: AtomicU64,
+    lost: AtomicU64,
+    error: Mutex<Option<String>>,
+}
+
+/// A running flow; it ends when dropped.
+#[derive(Debug)]
+pub struct Flow {
+    what: String,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flow {
+    /// Moves payloads, one after the other, a few milliseconds apart.
+    pub fn start(what: &str, mut peer: impl Peer + 'static) -> Result<Flow> {
+        let shared = Arc::new(Shared::default());
+        let inner = Arc::clone(&shared);
+        let work = move || {
+            while !inner.stop.load(Ordering::Relaxed) {
+                match peer.round(Duration::from_millis(500)) {
+                    Ok(Round::Answered) => inner.answered.fetch_add(1, Ordering::Relaxed),
+                    Ok(Round::Lost) => inner.lost.fetch_add(1, Ordering::Relaxed),
+                    Err(error) => {
+                        *inner.error.lock().unwrap_or_else(PoisonError::into_inner) =
+                            Some(format!("{error:#}"));
+                        return;
+                    }
+                };
+                thread::sleep(Duration::from_millis(3));
+            }
+        };
+        let thread =
+            thread::Builder::new().name(what.to_owned()).spawn(work).context("could not start a flow")?;
+        Ok(Flow { what: what.to_owned(), shared, thread: Some(thread) })
+    }
+
+    /// Payloads that were answered.
+    pub fn answered(&self) -> u64 {
+        self.shared.answered.load(Ordering::Relaxed)
+    }
+
+    /// Payloads that were not answered in time.
+    pub fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+
+    /// What ended the flow.
+    pub fn error(&self) -> Option<String> {
+        self.shared.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until `count` more payloads were answered.
+    pub fn go_on(&self, count: u64, bound: Duration) -> Result<()> {
+        let target = self.answered() + count;
+        wait::until(bound, &format!("{} to move {count} more payloads", self.what), || {
+            self.answered() >= target || self.error().is_some()
+        })?;
+        self.error().map_or(Ok(()), |error| Err(anyhow!("{}: {error}", self.what)))
+    }
+
+    /// Fails if a payload was lost or the flow has ended.
+    pub fn assert_nothing_lost(&self) -> Result<()> {
+        match (self.error(), self.lost()) {
+            (Some(error), _) => bail!("{} ended: {error}", self.what),
+            (None, 0) => Ok(()),
+            (None, lost) => {
+                bail!("{} lost {lost} payloads beside {} that were answered", self.what, self.answered())
+            }
+        }
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

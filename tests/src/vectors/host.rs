@@ -1,0 +1,93 @@
+//! The device on the host: the decisions over tables in memory.
+
+use passthrough_common::abi::{Settings, Side, Ticks};
+use passthrough_common::path::{self, Action, Hook};
+use passthrough_common::seam::host::{Frame, Gateway, arrival};
+use passthrough_common::seam::{Arrival, Packet as _};
+
+use super::play::{Device, Fate, Outcome, Place, Sizes};
+
+/// Index of the LAN interface, on the host and in the kernel's namespace.
+pub const LAN: u32 = passthrough_common::seam::host::LAN;
+/// Index of the WAN interface.
+pub const WAN: u32 = passthrough_common::seam::host::WAN;
+
+/// The gateway in memory.
+#[derive(Default)]
+pub struct Host {
+    /// Its tables.
+    pub gateway: Gateway,
+    zones: [u16; 2],
+}
+
+impl Host {
+    /// Where a frame put at this place came from.
+    pub fn arrival(&self, place: Place) -> Arrival {
+        // Links and tags are those of the interface where the frame is seen; the rest is where it entered.
+        match place {
+            Place::Out => Arrival { vlan: self.zones[1], ..arrival(Side::Inside) },
+            Place::Own => Arrival { side: None, ifindex: 0, vlan: self.zones[1], ..arrival(Side::Inside) },
+            Place::In => Arrival { vlan: self.zones[1], ..arrival(Side::Outside) },
+            Place::Lan => Arrival { vlan: self.zones[0], ..arrival(Side::Inside) },
+        }
+    }
+}
+
+/// The hook of a place.
+pub const fn hook(place: Place) -> Hook {
+    match place {
+        Place::Out | Place::Own => Hook::WanEgress,
+        Place::In => Hook::WanIngress,
+        Place::Lan => Hook::LanIngress,
+    }
+}
+
+impl Device for Host {
+    fn set(&mut self, settings: &Settings) {
+        self.gateway.settings = *settings;
+    }
+
+    fn zone(&mut self, side: Side, vlan: u16) {
+        self.zones[side as usize] = vlan;
+    }
+
+    fn listen(&mut self, protocol: u8, (address, port): (u32, u16)) {
+        self.gateway.listeners.borrow_mut().push((protocol, address, port));
+    }
+
+    fn wait(&mut self, length: Ticks) {
+        self.gateway.wait(length);
+    }
+
+    fn send(&mut self, place: Place, frame: &[u8]) -> Outcome {
+        self.gateway.arrival.set(self.arrival(place));
+        self.gateway.counts.borrow_mut().clear();
+        let mut packet = Frame(frame.to_vec());
+        let fate = path::run(hook(place), &mut packet, &self.gateway);
+        assert_eq!(packet.len() as usize, frame.len());
+        let counted: Vec<_> = self.gateway.counts.borrow().iter().map(|(key, count)| (*key, *count)).collect();
+        assert!(counted.iter().all(|(_, count)| *count == 1), "counted twice: {counted:?}");
+        let counted: Vec<_> = counted.into_iter().map(|(key, _)| key).collect();
+        let reason = fate.verdict.reason();
+        if let Some((_, _, counted)) = counted.first() {
+            assert_eq!(reason, Some(*counted), "counted under another reason than the verdict's");
+        }
+        let fate = match fate.verdict.action() {
+            Action::Pass => Fate::Passed,
+            Action::Redirect => Fate::Redirected,
+            Action::Drop => Fate::Dropped,
+            other => panic!("{other:?} is no fate"),
+        };
+        Outcome { fate, frame: packet.0, counted }
+    }
+
+    fn sizes(&mut self) -> Sizes {
+        Sizes {
+            sessions: self.gateway.sessions.len(),
+            bindings: self.gateway.bindings.len(),
+            fragments: self.gateway.fragments.len(),
+            controls: self.gateway.controls.len(),
+            peers: self.gateway.peers.len(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Bad input to the command: one clear line, a failing exit code, and nothing left half attached.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use passthrough_tests::{
+    lab::{Lab, Plan, SERVER_S},
+    peers::{self, Protocol, l2tp::SourcePort, site::Site},
+};
+
+fn small_lab() -> Result<Lab> {
+    Lab::planned(&Plan { clients: 1, ..Plan::default() })
+}
+
+fn assert_nothing_attached(lab: &Lab, after: &str) -> Result<()> {
+    let shown = lab.gateway.namespace.run("bpftool", &["net", "show"])?;
+    let ours = ["wan_egress", "wan_ingress", "lan_ingress"].iter().any(|name| shown.contains(name));
+    ensure!(!ours, "`{after}` left a program attached: {shown}");
+    Ok(())
+}
+
+#[test]
+fn words_that_make_no_sense_are_refused_in_one_line_and_leave_nothing() -> Result<()> {
+    let lab = small_lab()?;
+    lab.gateway.namespace.ip("link add bare0 type bridge\nlink set bare0 up\n\
+         link add twin0 type bridge\nlink set twin0 up\naddr add 203.0.113.77/24 dev twin0\n")?;
+    for (command, word) in [
+        ("up", "--wan"),
+        ("up --wan nosuch0", "nosuch0"),
+        ("up --wan wan0 --lan nosuch0", "nosuch0"),
+        ("up --wan wan0 --lan wan0", "wan0"),
+        ("up --wan bare0 --lan br0", "bare0"),
+        ("up --wan wan0 --lan twin0", "203.0.113"),
+        ("up --wan wan0 --lan br0 --enable ipsek", "ipsek"),
+        ("up --wan wan0 --lan br0 --mode fast", "fast"),
+        ("up --wan wan0 --lan br0 --l2tp-port drop", "drop"),
+        ("up --wan wan0 --lan br0 --address 203.0.113", "203.0.113"),
+        ("up --config /nonexistent/passthrough.toml", "/nonexistent/passthrough.toml"),
+        ("enable ipsek", "ipsek"),
+    ] {
+        let line = lab.cli.run(command)?.refusal().with_context(|| format!("passthrough {command}"))?;
+        ensure!(line.contains(word), "`{command}` is refused without a word of {word}: {line}");
+        assert_nothing_attached(&lab, command)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_broken_configuration_file_is_refused_with_its_line() -> Result<()> {
+    let lab = small_lab()?;
+    let path = std::env::temp_dir().join(format!("{}.toml", lab.gateway.namespace.name()));
+    fs::write(&path, "wan = 'wan0'\nlans = ['br0']\n")?;
+    let refused =
+        lab.cli.run(&format!("up --config {}", path.display())).and_then(|outcome| outcome.refusal());
+    fs::remove_file(&path)?;
+    let line = refused?;
+    ensure!(line.contains("line 2"), "the line is not named: {line}");
+    assert_nothing_attached(&lab, "up --config")
+}
+
+#[test]
+fn commands_that_need_a_running_gateway_say_so() -> Result<()> {
+    let lab = small_lab()?;
+    for command in ["enable pptp", "disable pptp", "sessions", "stats", "flush"] {
+        let line = lab.cli.run(command)?.refusal().with_context(|| format!("passthrough {command}"))?;
+        ensure!(line.contains("passthrough up"), "`{command}` does not name the fix: {line}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_refused_command_leaves_a_running_gateway_as_it_was() -> Result<()> {
+    let lab = small_lab()?;
+    let _site = Site::start(&lab.s, SourcePort::Any)?;
+    lab.cli.up("pptp")?;
+    for command in ["up --wan nosuch0", "up --wan wan0 --lan nosuch0", "enable ipsek", "disable pptp,ipsek"] {
+        lab.cli.run(command)?.refusal().with_context(|| format!("passthrough {command}"))?;
+        peers::open(Protocol::Pptp, &lab.clients[0], SERVER_S, Duration::from_secs(5))
+            .with_context(|| format!("after `passthrough {command}`"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_user_without_privileges_is_told_what_is_missing() -> Result<()> {
+    let lab = small_lab()?;
+    let binary = lab.cli.binary().to_string_lossy().into_owned();
+    let arguments =
+        ["--bounding-set=-all", "--inh-caps=-all", &binary, "up", "--wan", "wan0", "--lan", "br0"];
+    let error = lab.gateway.namespace.run("setpriv", &arguments).expect_err("succeeded without privileges");
+    ensure!(format!("{error:#}").to_lowercase().contains("root"), "{error:#}");
+    assert_nothing_attached(&lab, "up without privileges")
+}
+
+#[test]
+fn what_is_shown_is_shown_for_machines_too() -> Result<()> {
+    let lab = small_lab()?;
+    let _site = Site::start(&lab.s, SourcePort::Any)?;
+    lab.cli.up("pptp")?;
+    let _call = peers::open(Protocol::Pptp, &lab.clients[0], SERVER_S, Duration::from_secs(5))?;
+    for command in ["status --json", "sessions --json", "stats --json", "check --json"] {
+        let shown = lab.cli.run(command)?.stdout;
+        ensure!(shown.starts_with(['{', '[']), "`{command}` shows no JSON: {shown}");
+    }
+    let sessions = lab.cli.succeed("sessions --protocol pptp")?;
+    ensure!(sessions.contains("192.168.1.10"), "the call is not among the sessions: {sessions}");
+    Ok(())
+}
