@@ -12,13 +12,6 @@ fn small_lab() -> Result<Lab> {
     Lab::planned(&Plan { clients: 1, ..Plan::default() })
 }
 
-fn assert_nothing_attached(lab: &Lab, after: &str) -> Result<()> {
-    let shown = lab.gateway.namespace.run("bpftool", &["net", "show"])?;
-    let ours = ["wan_egress", "wan_ingress", "lan_ingress"].iter().any(|name| shown.contains(name));
-    ensure!(!ours, "`{after}` left a program attached: {shown}");
-    Ok(())
-}
-
 #[test]
 fn words_that_make_no_sense_are_refused_in_one_line_and_leave_nothing() -> Result<()> {
     let lab = small_lab()?;
@@ -40,7 +33,7 @@ fn words_that_make_no_sense_are_refused_in_one_line_and_leave_nothing() -> Resul
     ] {
         let line = lab.cli.run(command)?.refusal().with_context(|| format!("passthrough {command}"))?;
         ensure!(line.contains(word), "`{command}` is refused without a word of {word}: {line}");
-        assert_nothing_attached(&lab, command)?;
+        lab.cli.assert_nothing_attached().with_context(|| format!("after `passthrough {command}`"))?;
     }
     Ok(())
 }
@@ -55,7 +48,7 @@ fn a_broken_configuration_file_is_refused_with_its_line() -> Result<()> {
     fs::remove_file(&path)?;
     let line = refused?;
     ensure!(line.contains("line 2"), "the line is not named: {line}");
-    assert_nothing_attached(&lab, "up --config")
+    lab.cli.assert_nothing_attached()
 }
 
 #[test]
@@ -89,7 +82,7 @@ fn a_user_without_privileges_is_told_what_is_missing() -> Result<()> {
         ["--bounding-set=-all", "--inh-caps=-all", &binary, "up", "--wan", "wan0", "--lan", "br0"];
     let error = lab.gateway.namespace.run("setpriv", &arguments).expect_err("succeeded without privileges");
     ensure!(format!("{error:#}").to_lowercase().contains("root"), "{error:#}");
-    assert_nothing_attached(&lab, "up without privileges")
+    lab.cli.assert_nothing_attached()
 }
 
 #[test]

@@ -20,4 +20,13 @@ macro_rules! topics {
 
 topics! {
     udp_and_tcp_are_mapped_and_filtered = udp_tcp;
+    checksums_are_what_a_full_computation_gives = checksums;
+    icmp_queries_pass_and_other_types_do_not = icmp;
+    ip_headers_options_and_lies_are_judged = ip_header;
+    fragments_follow_their_first = fragments;
+    tags_and_hairpins_are_followed = link;
+    pptp_conversations_pass_with_their_gre = pptp;
+    protocols_without_ports_go_by_address = by_address;
+    ike_and_esp_reach_their_clients = ipsec;
+    l2tp_reaches_its_clients = l2tp;
 }

@@ -22,7 +22,12 @@ fn every_vector_gets_one_answer_on_the_host_and_in_the_kernel() {
         Ok((played, failed))
     })
     .unwrap_or_else(|error| panic!("{error:#}"));
-    assert!(failed.is_empty(), "{} of {played} vectors fail in the kernel:\n{}", failed.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {played} vectors fail in the kernel:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
 }
 
 /// Whether the host's answers are the kernel's, byte for byte where nothing is drawn at random.

@@ -4,8 +4,9 @@
 //! system outlive it. A lab that has used the command takes the data path down before it goes.
 
 use std::{
-    env,
+    env, fs,
     io::Read,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -115,6 +116,24 @@ impl Cli {
     pub fn up(&self, enable: &str) -> Result<String> {
         let up = "up --wan wan0 --lan br0 --l2tp-port keep";
         if enable.is_empty() { self.succeed(up) } else { self.succeed(&format!("{up} --enable {enable}")) }
+    }
+
+    /// Fails if the command has left anything in the gateway: a classic attachment, or pins, which hold the others.
+    pub fn assert_nothing_attached(&self) -> Result<()> {
+        let status = self.run("status")?;
+        ensure!(status.code != 0, "`passthrough status` finds a gateway: {}", status.stdout.trim());
+        let namespace = format!("/run/netns/{}", self.namespace);
+        let inode = fs::metadata(&namespace).with_context(|| format!("could not look at {namespace}"))?.ino();
+        let pins = PathBuf::from(format!("/sys/fs/bpf/passthrough-net-{inode}"));
+        ensure!(!pins.exists(), "{} is still there", pins.display());
+        let shown = Command::new("nsenter")
+            .args([&format!("--net={namespace}"), "bpftool", "net", "show"])
+            .output()
+            .context("could not run bpftool: is it installed?")?;
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        let ours = ["wan_egress", "wan_ingress", "lan_ingress"].into_iter().find(|name| shown.contains(name));
+        ensure!(ours.is_none(), "{} is still attached", ours.unwrap_or_default());
+        Ok(())
     }
 
     /// Starts a command that runs on, such as `up --foreground`; it is ended with the lab.

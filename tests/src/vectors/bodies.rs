@@ -26,7 +26,7 @@ pub fn gre_v0(key: Option<u32>, payload: &[u8]) -> Vec<u8> {
 pub fn esp(spi: u32, sequence: u32) -> Vec<u8> {
     let mut bytes = spi.to_be_bytes().to_vec();
     bytes.extend(sequence.to_be_bytes());
-    bytes.extend((0..32).map(|index| index * 11 + 3));
+    bytes.extend((0..32u8).map(|index| index.wrapping_mul(11)));
     bytes
 }
 

@@ -279,7 +279,8 @@ impl Packet {
             }
             Body::Raw { bytes, .. } => return bytes.clone(),
         };
-        let mut covered = if matches!(self.body, Body::Icmp { .. }) { Vec::new() } else { self.pseudo(&bytes) };
+        let mut covered =
+            if matches!(self.body, Body::Icmp { .. }) { Vec::new() } else { self.pseudo(&bytes) };
         covered.extend(&bytes);
         let mut sum = checksum(&covered, self.wrong_by);
         match self.body {
@@ -358,9 +359,9 @@ pub fn words(numbers: &[u16]) -> Vec<u8> {
 
 /// The internet checksum of these bytes (RFC 1071), made wrong by a one's complement number.
 pub fn checksum(bytes: &[u8], wrong_by: u16) -> u16 {
-    let mut sum = bytes.chunks(2).fold(0u64, |sum, pair| {
-        sum + u64::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)]))
-    });
+    let mut sum = bytes
+        .chunks(2)
+        .fold(0u64, |sum, pair| sum + u64::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])));
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }

@@ -65,7 +65,8 @@ impl Device for Host {
         let mut packet = Frame(frame.to_vec());
         let fate = path::run(hook(place), &mut packet, &self.gateway);
         assert_eq!(packet.len() as usize, frame.len());
-        let counted: Vec<_> = self.gateway.counts.borrow().iter().map(|(key, count)| (*key, *count)).collect();
+        let counted: Vec<_> =
+            self.gateway.counts.borrow().iter().map(|(key, count)| (*key, *count)).collect();
         assert!(counted.iter().all(|(_, count)| *count == 1), "counted twice: {counted:?}");
         let counted: Vec<_> = counted.into_iter().map(|(key, _)| key).collect();
         let reason = fate.verdict.reason();

@@ -9,8 +9,8 @@ use aya::programs::{Program, SchedClassifier, TestRun as _, TestRunOptions};
 use aya::{Ebpf, EbpfLoader, Pod};
 use passthrough_common::abi::names::{STEPS, map, program};
 use passthrough_common::abi::{
-    Binding, BindingKey, CLASSES, Class, Control, Counter, Direction, Fragment, FragmentKey, Interface, Link, PeerKey,
-    Peers, Reason, Session, SessionKey, Settings, Side, Ticks,
+    Binding, BindingKey, CLASSES, Class, Control, Counter, Direction, Fragment, FragmentKey, Interface, Link,
+    PeerKey, Peers, Reason, Session, SessionKey, Settings, Side, Ticks,
 };
 
 use super::host::{LAN, WAN};

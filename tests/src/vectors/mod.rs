@@ -90,6 +90,7 @@ impl Vector {
 ///
 /// If one fails: this is what tests call.
 pub fn hold_on_host(vectors: &[Vector]) {
-    let failed: Vec<_> = vectors.iter().filter_map(|vector| vector.run(&mut host::Host::default()).err()).collect();
+    let failed: Vec<_> =
+        vectors.iter().filter_map(|vector| vector.run(&mut host::Host::default()).err()).collect();
     assert!(failed.is_empty(), "{} of {} vectors fail:\n{}", failed.len(), vectors.len(), failed.join("\n"));
 }

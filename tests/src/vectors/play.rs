@@ -194,7 +194,11 @@ impl<'a> Play<'a> {
         let after = self.device.sizes();
         // A LAN interface counts what it drops and what it translates: a hairpinned packet.
         let silent = place == Place::Lan && outcome.fate != Fate::Dropped && outcome.counted.is_empty();
-        assert!(silent || outcome.counted.len() == 1, "G4: exactly one counter moves, not {:?}", outcome.counted);
+        assert!(
+            silent || outcome.counted.len() == 1,
+            "G4: exactly one counter moves, not {:?}",
+            outcome.counted
+        );
         self.trace.push(outcome.clone());
         Answer { outcome, sent, before, after }
     }
@@ -284,7 +288,12 @@ impl Answer {
     /// The session table has grown by so many entries.
     #[track_caller]
     pub fn opens(self, entries: usize) -> Answer {
-        assert_eq!(self.after.sessions as i64 - self.before.sessions as i64, entries as i64, "{}", self.shown());
+        assert_eq!(
+            self.after.sessions as i64 - self.before.sessions as i64,
+            entries as i64,
+            "{}",
+            self.shown()
+        );
         self
     }
 

@@ -1,8 +1,29 @@
 //! The vectors by topic.
 
+pub mod by_address;
+pub mod checksums;
+pub mod fragments;
+pub mod icmp;
+pub mod ip_header;
+pub mod ipsec;
+pub mod l2tp;
+pub mod link;
+pub mod pptp;
 pub mod udp_tcp;
 
-use super::Vector;
+use super::frame::{Body, raw};
+use super::{B, Vector};
 
 /// Every topic with its vectors.
-pub const ALL: &[(&str, &[Vector])] = &[("UDP and TCP", udp_tcp::VECTORS)];
+pub const ALL: &[(&str, &[Vector])] = &[
+    ("UDP and TCP", udp_tcp::VECTORS),
+    ("checksums", checksums::VECTORS),
+    ("ICMP queries", icmp::VECTORS),
+    ("IP header", ip_header::VECTORS),
+    ("fragments", fragments::VECTORS),
+    ("link", link::VECTORS),
+    ("PPTP", pptp::VECTORS),
+    ("protocols by address", by_address::VECTORS),
+    ("IPsec", ipsec::VECTORS),
+    ("L2TP", l2tp::VECTORS),
+];

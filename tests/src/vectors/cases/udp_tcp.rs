@@ -100,14 +100,20 @@ pub const VECTORS: &[Vector] = &[
     })
     .draws(),
     vector("simultaneous open passes", "T2", |play| {
-        exchange(play, &[(true, SYN, b""), (false, SYN, b""), (true, SYN | ACK, b""), (false, SYN | ACK, b"")]);
+        exchange(
+            play,
+            &[(true, SYN, b""), (false, SYN, b""), (true, SYN | ACK, b""), (false, SYN | ACK, b"")],
+        );
         exchange(play, &[(true, ACK, b"data"), (false, ACK, b"data")]);
     }),
     vector("an unsolicited SYN gets no answer", "T4", |play| {
         play.back(tcp((T, 80), (E, 5000), SYN, b"")).drops(Reason::Unsolicited).class(Class::Tcp);
     }),
     vector("a RST in either direction is forwarded", "T10", |play| {
-        exchange(play, &[(true, SYN, b""), (false, SYN | ACK, b""), (true, ACK, b""), (false, RST | ACK, b"")]);
+        exchange(
+            play,
+            &[(true, SYN, b""), (false, SYN | ACK, b""), (true, ACK, b""), (false, RST | ACK, b"")],
+        );
         exchange(play, &[(true, RST, b"")]);
     }),
     vector("a new SYN on a closing tuple starts a new connection on the same mapping", "T14", |play| {
@@ -118,7 +124,10 @@ pub const VECTORS: &[Vector] = &[
     }),
     vector("odd but valid segments pass: ECN set-up, urgent data, keepalives", "T15", |play| {
         exchange(play, &[(true, SYN | 0xc0, b""), (false, SYN | ACK | 0x40, b""), (true, SYN | 0xc0, b"")]);
-        exchange(play, &[(true, ACK | 0x20, b"!"), (true, ACK, b""), (false, ACK, b"\0"), (true, ACK | 0x100, b"")]);
+        exchange(
+            play,
+            &[(true, ACK | 0x20, b"!"), (true, ACK, b""), (false, ACK, b"\0"), (true, ACK | 0x100, b"")],
+        );
     }),
     vector("a segment without a session is picked up", "T13 T15", |play| {
         exchange(play, &[(true, ACK, b"in the middle"), (false, ACK, b"of it")]);
