@@ -35,7 +35,7 @@ fn udp_ping_and_fragmented_datagrams_of_four_clients_come_back() -> Result<()> {
     let _site = Site::start(&lab.s, SourcePort::Any)?;
     lab.cli.up("")?;
     // All four ping with the same identifier.
-    peers::open_all(&[Protocol::Udp, Protocol::Ping], &lab.clients, SERVER_S, 20, PATIENCE)?;
+    peers::open_all(&[Protocol::Udp, Protocol::Ping], &lab.clients, 20, PATIENCE)?;
     for client in &lab.clients {
         let mut large = client.namespace.enter(|| Udp::open(&Who::from(client), SERVER_S, 4000))?;
         large
@@ -84,9 +84,10 @@ fn the_path_mtu_is_learned_from_the_gateway_and_from_beyond_it() -> Result<()> {
 #[test]
 fn four_clients_a_protocol_share_one_server() -> Result<()> {
     let lab = Lab::new()?;
-    let site = Site::start(&lab.s, SourcePort::Insist)?;
+    let [site, t] = Site::start_both(&lab, SourcePort::Insist)?;
     lab.cli.up("pptp,ipsec,l2tp,gre")?;
-    let _open = peers::open_all(&Protocol::SHARED, &lab.clients, SERVER_S, 50, 3 * PATIENCE)?;
+    let _open = peers::open_all(&Protocol::SHARED, &lab.clients, 50, 3 * PATIENCE)?;
+    t.assert_no_faults()?;
     site.assert_no_faults()?;
     ensure!(site.pptp.calls().iter().all(|call| call.address == GATEWAY_WAN), "a call came from elsewhere");
     lab.sniffer.assert_no_private_address()
@@ -115,7 +116,7 @@ fn sixty_four_clients_hold_a_call_an_esp_pair_and_a_tunnel_each_to_one_server() 
     let site = Site::start(&lab.s, SourcePort::Insist)?;
     lab.cli.up("pptp,ipsec,l2tp")?;
     let protocols = [Protocol::Pptp, Protocol::Ipsec, Protocol::L2tp];
-    let mut open = peers::open_all(&protocols, &lab.clients, SERVER_S, 5, 9 * PATIENCE)?;
+    let mut open = peers::open_all(&protocols, &lab.clients, 5, 9 * PATIENCE)?;
     assert_eq!(open.len(), 3 * 64);
     assert_eq!(
         (site.pptp.calls().len(), site.ipsec.children().len(), site.l2tp.tunnels().len()),
@@ -135,7 +136,7 @@ fn tunnels_are_rekeyed_kept_alive_and_ended_while_others_go_on() -> Result<()> {
     let site = Site::start(&lab.s, SourcePort::Insist)?;
     lab.cli.up("pptp,ipsec,l2tp")?;
     let protocols = [Protocol::Pptp, Protocol::Ipsec, Protocol::L2tp];
-    let mut others = peers::open_all(&protocols, &lab.clients[1..], SERVER_S, 5, 3 * PATIENCE)?;
+    let mut others = peers::open_all(&protocols, &lab.clients[1..], 5, 3 * PATIENCE)?;
     let client = &lab.clients[0];
     let who = Who::from(client);
 
@@ -197,7 +198,7 @@ fn l2tp_ports_are_translated_where_they_need_not_be_kept() -> Result<()> {
     let lab = Lab::new()?;
     let site = Site::start(&lab.s, SourcePort::Any)?;
     lab.cli.succeed("up --wan wan0 --lan br0 --l2tp-port translate --enable l2tp")?;
-    let _open = peers::open_all(&[Protocol::L2tp], &lab.clients, SERVER_S, 20, PATIENCE)?;
+    let _open = peers::open_all(&[Protocol::L2tp], &lab.clients, 20, PATIENCE)?;
     let mut ports: Vec<u16> = site.l2tp.tunnels().iter().map(|tunnel| tunnel.from.port()).collect();
     ports.sort_unstable();
     ports.dedup();
@@ -213,7 +214,7 @@ fn the_gateways_own_connections_work_beside_its_clients() -> Result<()> {
     let own = Who { name: "gateway".into(), address: GATEWAY_WAN };
     let mut tcp = lab.gateway.namespace.enter(|| Tcp::connect(&own, SERVER_S, TCP_PORT, PATIENCE))?;
     let mut udp = lab.gateway.namespace.enter(|| Udp::open(&own, SERVER_S, 400))?;
-    peers::open_all(&[Protocol::Tcp, Protocol::Udp], &lab.clients, SERVER_S, 5, PATIENCE)?;
+    peers::open_all(&[Protocol::Tcp, Protocol::Udp], &lab.clients, 5, PATIENCE)?;
     tcp.exchange(5, PATIENCE)?;
     udp.exchange(5, PATIENCE)
 }

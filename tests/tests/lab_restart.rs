@@ -13,9 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[test]
 fn up_again_replaces_the_programs_and_loses_no_session() -> Result<()> {
     let lab = Lab::new()?;
-    let site = Site::start(&lab.s, SourcePort::Insist)?;
+    let [site, t] = Site::start_both(&lab, SourcePort::Insist)?;
     lab.cli.up("pptp,ipsec,l2tp,gre")?;
-    let flows = peers::open_all(&Protocol::SHARED, &lab.clients[..2], SERVER_S, 5, PATIENCE)?
+    let flows = peers::open_all(&Protocol::SHARED, &lab.clients[..2], 5, PATIENCE)?
         .into_iter()
         .map(|(protocol, peer)| Flow::start(protocol.name(), peer))
         .collect::<Result<Vec<_>>>()?;
@@ -30,6 +30,7 @@ fn up_again_replaces_the_programs_and_loses_no_session() -> Result<()> {
         flow.go_on(20, PATIENCE)?;
         flow.assert_nothing_lost()?;
     }
+    t.assert_no_faults()?;
     site.assert_no_faults()?;
     lab.sniffer.assert_no_private_address()
 }

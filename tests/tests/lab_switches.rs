@@ -24,7 +24,7 @@ fn working(lab: &Lab, protocols: &[Protocol]) -> Vec<Protocol> {
         let tries: Vec<_> = protocols
             .iter()
             .map(|&protocol| {
-                scope.spawn(move || peers::open(protocol, &lab.clients[0], SERVER_S, BRIEF).is_ok())
+                scope.spawn(move || peers::open(protocol, &lab.clients[0], protocol.server(), BRIEF).is_ok())
             })
             .collect();
         let results: Vec<bool> =
@@ -42,7 +42,7 @@ fn is_vpn(packet: &Packet) -> bool {
 #[test]
 fn nothing_but_ordinary_traffic_passes_before_a_switch_is_on() -> Result<()> {
     let lab = Lab::new()?;
-    let _site = Site::start(&lab.s, SourcePort::Any)?;
+    let _sites = Site::start_both(&lab, SourcePort::Any)?;
     lab.cli.up("")?;
     let ordinary = [Protocol::Tcp, Protocol::Udp, Protocol::Ping];
     assert_eq!(working(&lab, &Protocol::ALL), ordinary);
@@ -59,7 +59,7 @@ fn nothing_but_ordinary_traffic_passes_before_a_switch_is_on() -> Result<()> {
 #[test]
 fn each_switch_opens_its_own_protocols_alone() -> Result<()> {
     let lab = Lab::new()?;
-    let site = Site::start(&lab.s, SourcePort::Any)?;
+    let [site, t] = Site::start_both(&lab, SourcePort::Any)?;
     lab.cli.up("")?;
     for (switch, expected) in [
         ("pptp", vec![Protocol::Pptp]),
@@ -78,6 +78,7 @@ fn each_switch_opens_its_own_protocols_alone() -> Result<()> {
         site.pptp.hang_up();
         site.l2tp.hang_up();
     }
+    t.assert_no_faults()?;
     site.assert_no_faults()
 }
 
@@ -127,7 +128,7 @@ fn a_switch_counts_for_ipv6_as_well() -> Result<()> {
 #[test]
 fn pptp_stops_in_the_middle_of_a_transfer_and_starts_again() -> Result<()> {
     let lab = Lab::new()?;
-    let site = Site::start(&lab.s, SourcePort::Insist)?;
+    let [site, t] = Site::start_both(&lab, SourcePort::Insist)?;
     lab.cli.up("pptp,ipsec,l2tp,gre")?;
     let mut calls = Vec::new();
     let mut others = Vec::new();
@@ -140,7 +141,7 @@ fn pptp_stops_in_the_middle_of_a_transfer_and_starts_again() -> Result<()> {
         Protocol::Tcp,
         Protocol::Udp,
     ];
-    for (protocol, peer) in peers::open_all(&protocols, &lab.clients[..2], SERVER_S, 5, PATIENCE)? {
+    for (protocol, peer) in peers::open_all(&protocols, &lab.clients[..2], 5, PATIENCE)? {
         let flow = Flow::start(protocol.name(), peer)?;
         if protocol == Protocol::Pptp { calls.push(flow) } else { others.push(flow) }
     }
@@ -175,12 +176,14 @@ fn pptp_stops_in_the_middle_of_a_transfer_and_starts_again() -> Result<()> {
 
     site.pptp.hang_up();
     lab.cli.succeed("enable pptp")?;
-    for (protocol, mut peer) in peers::open_all(&[Protocol::Pptp], &lab.clients, SERVER_S, 20, PATIENCE)? {
+    for (protocol, mut peer) in peers::open_all(&[Protocol::Pptp], &lab.clients, 20, PATIENCE)? {
         peer.exchange(5, PATIENCE).with_context(|| protocol.name())?;
     }
     for flow in &others {
         flow.assert_nothing_lost()?;
     }
+    t.assert_no_faults()?;
+    site.assert_no_faults()?;
     lab.sniffer.assert_no_private_address()
 }
 
@@ -203,13 +206,8 @@ fn switches_flipped_many_times_under_load_end_as_they_were_set() -> Result<()> {
     let lab = Lab::new()?;
     let _site = Site::start(&lab.s, SourcePort::Any)?;
     lab.cli.up("ipsec")?;
-    let open = peers::open_all(
-        &[Protocol::Udp, Protocol::Tcp, Protocol::Ipsec],
-        &lab.clients[..2],
-        SERVER_S,
-        5,
-        PATIENCE,
-    )?;
+    let open =
+        peers::open_all(&[Protocol::Udp, Protocol::Tcp, Protocol::Ipsec], &lab.clients[..2], 5, PATIENCE)?;
     let flows = open
         .into_iter()
         .map(|(protocol, peer)| Flow::start(protocol.name(), peer))

@@ -21,7 +21,7 @@ pub use control::{Call, Control, Field, Stream};
 pub use count::{Counter, Event};
 pub use peers::{Peer, PeerKey, Peers};
 pub use reason::Reason;
-pub use session::{Binding, BindingKey, FragmentKey, Fragment, Session, SessionKey, Space, View};
+pub use session::{Binding, BindingKey, Fragment, FragmentKey, Session, SessionKey, Space, View};
 pub use settings::{Filtering, Interface, Link, Settings, Side};
 pub use ticks::Ticks;
 

@@ -26,8 +26,9 @@ pub mod map {
     pub const STEPS: &str = "STEPS";
 
     /// Every map that is pinned and kept over restarts.
-    pub const ALL: [&str; 11] =
-        [SETTINGS, INTERFACES, SESSIONS, BINDINGS, FRAGMENTS, CONTROLS, PEERS, COUNTERS, EVENTS, SWEEPS, STEPS];
+    pub const ALL: [&str; 11] = [
+        SETTINGS, INTERFACES, SESSIONS, BINDINGS, FRAGMENTS, CONTROLS, PEERS, COUNTERS, EVENTS, SWEEPS, STEPS,
+    ];
 }
 
 /// Programs that are attached to interfaces.

@@ -11,6 +11,16 @@ macro_rules! plain {
 }
 
 plain!(
-    Settings, Interface, SessionKey, Session, BindingKey, Binding, FragmentKey, Fragment, Control, PeerKey, Peers,
+    Settings,
+    Interface,
+    SessionKey,
+    Session,
+    BindingKey,
+    Binding,
+    FragmentKey,
+    Fragment,
+    Control,
+    PeerKey,
+    Peers,
     Counter
 );

@@ -67,7 +67,14 @@ impl SessionKey {
 
     /// A key; `remote` and `local` are IPv4 addresses, `selector` counts in `space`.
     #[inline(always)]
-    pub const fn new(view: View, remote: u32, local: u32, protocol: u8, space: Space, selector: u32) -> SessionKey {
+    pub const fn new(
+        view: View,
+        remote: u32,
+        local: u32,
+        protocol: u8,
+        space: Space,
+        selector: u32,
+    ) -> SessionKey {
         SessionKey {
             hosts: remote as u64 | (local as u64) << 32,
             selector: selector as u64 | (protocol as u64) << 32 | (space as u64) << 40 | (view as u64) << 48,
@@ -82,7 +89,14 @@ impl SessionKey {
         (local, local_port): (u32, u16),
         protocol: u8,
     ) -> SessionKey {
-        SessionKey::new(view, remote, local, protocol, Space::Ports, (remote_port as u32) << 16 | local_port as u32)
+        SessionKey::new(
+            view,
+            remote,
+            local,
+            protocol,
+            Space::Ports,
+            (remote_port as u32) << 16 | local_port as u32,
+        )
     }
 
     /// The peer outside.

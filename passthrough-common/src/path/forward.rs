@@ -3,8 +3,8 @@
 //! Packets of existing sessions skip the stack: its connection tracking does not see what the fast path moves, and
 //! would call what it sees in between invalid. Only what the kernel must answer goes through it: TTL, MTU, options.
 
-use crate::abi::settings::option;
 use crate::abi::Reason;
+use crate::abi::settings::option;
 use crate::proto::Flow;
 use crate::seam::{Hop, Packet, Towards, World};
 use crate::wire::{checksum, ipv4};

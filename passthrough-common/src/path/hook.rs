@@ -3,7 +3,7 @@
 use crate::abi::names::Step;
 use crate::abi::session::flag;
 use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Side, Space};
-use crate::proto::{Flow, Part, progress};
+use crate::proto::{Flow, Part, number, progress};
 use crate::seam::{Packet, Table, Towards, World};
 use crate::session::tcp;
 use crate::wire::ipv4;
@@ -97,16 +97,21 @@ pub fn wan_ingress<P: Packet, W: World>(
 /// The session of a packet that has its transport header; remembers the edit for its siblings if it is a first
 /// fragment.
 #[inline(always)]
-fn find<P: Packet, W: World>(packet: &P, world: &W, flow: &mut Flow, edit: &mut Edit) -> Result<Found, Reason> {
+fn find<P: Packet, W: World>(
+    packet: &P,
+    world: &W,
+    flow: &mut Flow,
+    edit: &mut Edit,
+) -> Result<Found, Reason> {
     let mut key = SessionKey::NONE;
     lookup::key(packet, flow, world, &mut key)?;
     let found = lookup::session(packet, flow, world, &key, edit);
-    if found == Found::Session {
-        // A server may answer from another port than the one that told its class.
+    if found == Found::Session || found == Found::SwitchedOff {
+        // A server may answer from another port than the one that told its class (conformance O5).
         flow.class = Class::from_index(edit.class);
-        if flow.part == Part::First {
-            fragment::first(world, flow, edit)?;
-        }
+    }
+    if found == Found::Session && flow.part == Part::First {
+        fragment::first(world, flow, edit)?;
     }
     Ok(found)
 }
@@ -127,7 +132,11 @@ pub fn lan_ingress<P: Packet, W: World>(
     if ipv4::is_not_unicast(flow.destination) || flow.source == 0 {
         return Ok(Verdict::pass(Reason::Multicast));
     }
-    if gate::check(world.settings(), flow.class, Reason::SwitchedOff).is_err() {
+    // A later fragment of GRE does not tell whether it is PPTP's: at WAN egress it follows its first (conformance O17).
+    let by_first = flow.part == Part::Later
+        && flow.protocol == number::GRE
+        && gate::check(world.settings(), Class::Pptp, Reason::SwitchedOff).is_ok();
+    if !by_first && gate::check(world.settings(), flow.class, Reason::SwitchedOff).is_err() {
         // The gateway's own VPN server is outside the switches.
         let route = world.route(world.arrival().ifindex, flow.source, flow.destination, flow.tos, 0);
         let local = route.towards == Towards::Local;
@@ -147,12 +156,21 @@ pub fn lan_ingress<P: Packet, W: World>(
 /// A packet from inside to an outside address: to whoever inside is bound there, as if it came from outside
 /// (RFC 4787 REQ-9); else to the gateway itself.
 #[inline(always)]
-fn hairpin<P: Packet, W: World>(packet: &P, world: &W, flow: &mut Flow, edit: &mut Edit) -> Result<Verdict, Reason> {
+fn hairpin<P: Packet, W: World>(
+    packet: &P,
+    world: &W,
+    flow: &mut Flow,
+    edit: &mut Edit,
+) -> Result<Verdict, Reason> {
     if flow.space != Space::Ports || flow.part != Part::Whole {
         return Ok(Verdict::pass(Reason::ToGateway));
     }
     let outer = BindingKey::new(Direction::Inbound, flow.destination, flow.destination_port(), flow.protocol);
-    let bound = world.bindings().update(&outer, #[inline(always)] |binding| binding.flags & flag::OWN == 0);
+    let bound = world.bindings().update(
+        &outer,
+        #[inline(always)]
+        |binding| binding.flags & flag::OWN == 0,
+    );
     if bound != Some(true) {
         return Ok(Verdict::pass(Reason::ToGateway));
     }

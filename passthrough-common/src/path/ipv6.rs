@@ -39,7 +39,9 @@ pub fn judge<P: Packet, W: World>(packet: &mut P, world: &W, flow: &mut Flow) ->
     flow.ip_at = at;
     flow.end = packet.len();
     let Some(source) = address(packet, at + ipv6::SOURCE) else { return Verdict::drop(Reason::Malformed) };
-    let Some(destination) = address(packet, at + ipv6::DESTINATION) else { return Verdict::drop(Reason::Malformed) };
+    let Some(destination) = address(packet, at + ipv6::DESTINATION) else {
+        return Verdict::drop(Reason::Malformed);
+    };
     let outbound = flow.has(progress::OUTBOUND);
     let own = outbound && arrival.side.is_none() && !arrival.foreign;
     if own || destination[0] >> 24 == 0xff {
@@ -60,7 +62,9 @@ pub fn judge<P: Packet, W: World>(packet: &mut P, world: &W, flow: &mut Flow) ->
     flow.class = class(packet, world, &chain, outbound);
     match admit(world, &chain, flow.class, digest(&source, &destination)) {
         Ok(()) => Verdict::pass(Reason::PassedIpv6),
-        Err(_) if world.is_local_v6(arrival.ifindex, &source, &destination) => Verdict::pass(Reason::ToGateway),
+        Err(_) if world.is_local_v6(arrival.ifindex, &source, &destination) => {
+            Verdict::pass(Reason::ToGateway)
+        }
         Err(reason) => Verdict::drop(reason),
     }
 }
@@ -98,7 +102,7 @@ fn walk<P: Packet>(packet: &P, ip_at: u32, chain: &mut Chain) -> Result<(), Reas
             number::TCP | number::UDP if chain.at + 8 > end => return Err(Reason::Ipv6Chain),
             _ => return Ok(()),
         };
-        if headers == ipv6::HEADERS || chain.at - start > ipv6::CHAIN || chain.at + 8 > end {
+        if headers == ipv6::HEADERS || chain.at + 8 > end {
             return Err(Reason::Ipv6Chain);
         }
         let Some(word) = packet.u16(chain.at) else { return Err(Reason::Malformed) };
@@ -125,7 +129,7 @@ fn walk<P: Packet>(packet: &P, ip_at: u32, chain: &mut Chain) -> Result<(), Reas
         chain.protocol = next;
         // Bounded anew, so that the verifier need not remember how the walk came here.
         chain.at = packet.forget_far(chain.at + size);
-        if chain.at > end {
+        if chain.at > end || chain.at > start + ipv6::CHAIN {
             return Err(Reason::Ipv6Chain);
         }
         if chain.later {

@@ -77,7 +77,12 @@ pub fn keeps_ike_port<W: World>(world: &W, flow: &Flow, outbound: bool) -> bool 
 ///
 /// Why a protocol's own header has none.
 #[inline(always)]
-pub fn key<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W, key: &mut SessionKey) -> Result<(), Reason> {
+pub fn key<P: Packet, W: World>(
+    packet: &P,
+    flow: &Flow,
+    world: &W,
+    key: &mut SessionKey,
+) -> Result<(), Reason> {
     let outbound = flow.has(progress::OUTBOUND);
     let (view, remote, local) = if outbound {
         (View::Outbound, flow.destination, flow.source)
@@ -88,7 +93,9 @@ pub fn key<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W, key: &mut Se
         Space::Ports if keeps_ike_port(world, flow, outbound) => {
             (Space::InitiatorSpi, esp_ike::initiator_key(packet, flow)?)
         }
-        Space::Ports if !outbound && flow.class == Class::L2tp && l2tp::is_kept(flow, world.settings(), false) => {
+        Space::Ports
+            if !outbound && flow.class == Class::L2tp && l2tp::is_kept(flow, world.settings(), false) =>
+        {
             (Space::TunnelId, l2tp::tunnel_key(packet, flow)?)
         }
         Space::Ports if outbound => (Space::Ports, flow.selector.rotate_left(16)),
@@ -105,7 +112,13 @@ pub fn key<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W, key: &mut Se
 
 /// Finds the session and lets it see the packet: time, counters, TCP state.
 #[inline(always)]
-pub fn session<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W, key: &SessionKey, edit: &mut Edit) -> Found {
+pub fn session<P: Packet, W: World>(
+    packet: &P,
+    flow: &Flow,
+    world: &W,
+    key: &SessionKey,
+    edit: &mut Edit,
+) -> Found {
     let now = world.now();
     let settings = world.settings();
     let is_tcp = flow.protocol == number::TCP;
@@ -113,30 +126,35 @@ pub fn session<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W, key: &Se
     let acknowledges = is_tcp && flow.tcp_flags & tcp::header::ACK != 0;
     let acknowledged =
         if acknowledges { packet.u32(flow.l4_at + transport::tcp::ACKNOWLEDGEMENT).unwrap_or(0) } else { 0 };
-    let found = world.sessions().update(key, #[inline(always)] |session| {
-        let stale = is_stale(settings, now, session) || (reset && !flow.has(progress::RENEWED));
-        if !session.has(flag::OWN) && settings.switch(session.class()) == Switch::Off {
-            return Found::SwitchedOff;
-        }
-        if stale {
-            return Found::Stale;
-        }
-        session.seen = now;
-        session.packets += 1;
-        session.bytes += u64::from(flow.length());
-        if is_tcp {
-            if acknowledges {
-                session.mark = acknowledged;
+    let found = world.sessions().update(
+        key,
+        #[inline(always)]
+        |session| {
+            let stale = is_stale(settings, now, session) || (reset && !flow.has(progress::RENEWED));
+            if !session.has(flag::OWN) && settings.switch(session.class()) == Switch::Off {
+                edit.class = session.class;
+                return Found::SwitchedOff;
             }
-            if !reset {
-                session.flags = tcp::advance(session.flags, flow.tcp_flags);
-            } else if flow.has(progress::RESETS) {
-                session.flags |= flag::RST;
+            if stale {
+                return Found::Stale;
             }
-        }
-        read_edit(session, flow, edit);
-        Found::Session
-    });
+            session.seen = now;
+            session.packets += 1;
+            session.bytes += u64::from(flow.length());
+            if is_tcp {
+                if acknowledges {
+                    session.mark = acknowledged;
+                }
+                if !reset {
+                    session.flags = tcp::advance(session.flags, flow.tcp_flags);
+                } else if flow.has(progress::RESETS) {
+                    session.flags |= flag::RST;
+                }
+            }
+            read_edit(session, flow, edit);
+            Found::Session
+        },
+    );
     found.unwrap_or(Found::Nothing)
 }
 
@@ -159,4 +177,24 @@ fn read_edit(session: &Session, flow: &Flow, edit: &mut Edit) {
     edit.rewrite = session.rewrite;
     edit.class = session.class;
     edit.own = session.has(flag::OWN);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seam::host::Gateway;
+
+    #[test]
+    fn r13_ike_from_another_port_is_left_to_ordinary_napt() {
+        let mut gateway = Gateway::default();
+        gateway.settings.switches[Class::Ike as usize] = Switch::Full as u8;
+        let flow = |source: u32| Flow { class: Class::Ike, selector: source << 16 | 500, ..Flow::EMPTY };
+        assert!(keeps_ike_port(&gateway, &flow(500), true));
+        assert!(!keeps_ike_port(&gateway, &flow(5000), true));
+        gateway.settings.switches[Class::Ike as usize] = Switch::Plain as u8;
+        assert!(
+            !keeps_ike_port(&gateway, &flow(500), true),
+            "the setting is fixed by configuration, not by load"
+        );
+    }
 }

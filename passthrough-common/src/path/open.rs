@@ -19,6 +19,11 @@ use super::{Verdict, gate};
 /// The verdict for an outbound packet without a session: which step makes one.
 #[inline(always)]
 pub fn outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Verdict {
+    let own_tunnel = own && flow.space != Space::Ports && flow.space != Space::Identifier;
+    // Asked before anything else: its session goes by addresses, so a look-up by what the packet shows finds none.
+    if own_tunnel && is_own_tunnel(world, flow) {
+        return Verdict::pass(Reason::Forwarded);
+    }
     if flow.has(progress::OPENED) {
         return Verdict::drop(Reason::Contended);
     }
@@ -26,9 +31,8 @@ pub fn outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Verdict {
         // The gateway answers as a server, or began before the program did: its port is its own either way.
         return Verdict::pass(Reason::Forwarded);
     }
-    if own && flow.space != Space::Ports && flow.space != Space::Identifier {
-        let known = is_own_tunnel(world, flow);
-        return if known { Verdict::pass(Reason::Forwarded) } else { Verdict::go_on(Step::OpenOutbound, flow.progress) };
+    if own_tunnel {
+        return Verdict::go_on(Step::OpenOutbound, flow.progress);
     }
     if !own {
         if let Err(reason) = gate::check(world.settings(), flow.class, Reason::SwitchedOff) {
@@ -38,7 +42,9 @@ pub fn outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Verdict {
     let full = world.settings().switch(flow.class) == Switch::Full;
     let step = match flow.class {
         Class::Esp if full => Step::Esp,
-        Class::L2tp if full && flow.space == Space::Ports && l2tp::is_kept(flow, world.settings(), true) => Step::L2tp,
+        Class::L2tp if full && flow.space == Space::Ports && l2tp::is_kept(flow, world.settings(), true) => {
+            Step::L2tp
+        }
         _ => Step::OpenOutbound,
     };
     Verdict::go_on(step, flow.progress)
@@ -60,24 +66,44 @@ pub fn make_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), 
             Ok(())
         }
         // Whatever the gateway's own tunnels are, they need no telling apart: their server's packets are its own.
-        _ if own => by_address::pair(world, flow, &By { class: flow.class, space: Space::Host, selector: 0, conflict: Reason::HostConflict }),
+        _ if own => by_address::pair(
+            world,
+            flow,
+            &By { class: flow.class, space: Space::Host, selector: 0, conflict: Reason::HostConflict },
+        ),
         Space::CallId | Space::GreKey => gre_pptp::open_outbound(flow, world),
         Space::Host if flow.protocol == number::GRE => gre_pptp::open_outbound(flow, world),
         // Full is for the step that learns.
-        Space::Spi => by_address::pair(world, flow, &By { class: flow.class, space: Space::Spi, selector: 0, conflict: Reason::HostConflict }),
+        Space::Spi => by_address::pair(
+            world,
+            flow,
+            &By { class: flow.class, space: Space::Spi, selector: 0, conflict: Reason::HostConflict },
+        ),
         _ => by_address::open_outbound(flow, world),
     }
 }
 
-/// Whether an outbound packet may open a session.
+/// Whether a packet may open a session: from inside if its source lies behind the interface that it came by, from
+/// outside if its source does not lie inside (conformance Z15).
 ///
 /// # Errors
 ///
 /// [`Reason::Spoofed`].
 #[inline(always)]
 pub fn may_open<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), Reason> {
-    let outbound = flow.has(progress::OUTBOUND);
-    if outbound && !own && !is_from_inside(world, flow) { Err(Reason::Spoofed) } else { Ok(()) }
+    let spoofed = if flow.has(progress::OUTBOUND) {
+        !own && !is_from_inside(world, flow)
+    } else {
+        !flow.has(progress::HAIRPIN) && is_inside(world, flow)
+    };
+    if spoofed { Err(Reason::Spoofed) } else { Ok(()) }
+}
+
+/// Whether the routing table has the source of a packet from outside behind a LAN interface.
+#[inline(always)]
+fn is_inside<W: World>(world: &W, flow: &Flow) -> bool {
+    let arrival = world.arrival();
+    world.route(arrival.ifindex, flow.destination, flow.source, 0, 0).towards == Towards::Inside
 }
 
 /// Whether the routing table has the packet's source behind the interface that it came by (conformance Z16).
@@ -104,7 +130,11 @@ pub fn inbound<W: World>(world: &W, flow: &Flow) -> Verdict {
             // The gateway's own VPN server is outside the switches (conformance O26).
             let local = (flow.destination, flow.destination_port());
             let served = world.has_listener(flow.protocol, local, (flow.source, flow.source_port()));
-            return if served { Verdict::pass(Reason::ToGateway) } else { Verdict::drop(Reason::SwitchedOff) };
+            return if served {
+                Verdict::pass(Reason::ToGateway)
+            } else {
+                Verdict::drop(Reason::SwitchedOff)
+            };
         }
         let full = world.settings().switch(flow.class) == Switch::Full;
         let kept = flow.class == Class::L2tp && full && l2tp::is_kept(flow, world.settings(), false);
@@ -124,7 +154,9 @@ pub fn inbound<W: World>(world: &W, flow: &Flow) -> Verdict {
         Class::Esp if world.settings().switch(Class::Esp) == Switch::Full => {
             Verdict::go_on(Step::Esp, flow.progress)
         }
-        Class::Pptp if world.settings().switch(Class::Pptp) == Switch::Full => Verdict::drop(Reason::GreNoCall),
+        Class::Pptp if world.settings().switch(Class::Pptp) == Switch::Full => {
+            Verdict::drop(Reason::GreNoCall)
+        }
         Class::Ah => Verdict::drop(Reason::AhNat),
         _ => Verdict::drop(Reason::Unsolicited),
     }
@@ -140,12 +172,20 @@ fn is_own_tunnel<W: World>(world: &W, flow: &Flow) -> bool {
     };
     let key = SessionKey::new(view, remote, local, flow.protocol, Space::Host, 0);
     let now = world.now();
-    let own = world.sessions().update(&key, #[inline(always)] |session| {
-        session.seen = now;
-        session.packets += 1;
-        session.bytes += u64::from(flow.length());
-        session.has(flag::OWN)
-    });
+    let own = world.sessions().update(
+        &key,
+        #[inline(always)]
+        |session| {
+            // A client's session is none of this packet's: it must not be kept alive by it (conformance U8).
+            let own = session.has(flag::OWN);
+            if own {
+                session.seen = now;
+                session.packets += 1;
+                session.bytes += u64::from(flow.length());
+            }
+            own
+        },
+    );
     own == Some(true)
 }
 
@@ -181,7 +221,11 @@ pub fn check_source<W: World>(world: &W, flow: &Flow) -> Result<(), Reason> {
 #[inline(always)]
 pub fn lives<W: World>(world: &W, key: &SessionKey) -> bool {
     let now = world.now();
-    let stale = world.sessions().update(key, #[inline(always)] |session| is_stale(world.settings(), now, session));
+    let stale = world.sessions().update(
+        key,
+        #[inline(always)]
+        |session| is_stale(world.settings(), now, session),
+    );
     stale == Some(false)
 }
 
@@ -202,7 +246,11 @@ pub fn reading_step<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> 
         }
         Class::Ike if keeps_ike_port(world, flow, outbound) => Some(Step::Ike),
         Class::L2tp if full && outbound && l2tp::is_kept(flow, world.settings(), outbound) => {
-            if l2tp::must_read(packet, flow) { Some(Step::L2tp) } else { None }
+            if l2tp::must_read(packet, flow) {
+                Some(Step::L2tp)
+            } else {
+                None
+            }
         }
         _ => None,
     }

@@ -31,7 +31,9 @@ pub fn network<P: Packet>(packet: &P, arrival: &Arrival, network: &mut Network) 
         network.is_v6 = version == 6;
         return if version == 4 || version == 6 { Verdict::PROCEED } else { Verdict::pass(Reason::NotIp) };
     }
-    let Some(mut ether_type) = packet.u16(ethernet::ETHER_TYPE) else { return Verdict::drop(Reason::Malformed) };
+    let Some(mut ether_type) = packet.u16(ethernet::ETHER_TYPE) else {
+        return Verdict::drop(Reason::Malformed);
+    };
     let mut at = ethernet::LEN;
     let mut vlan = arrival.stripped_vlan;
     let mut tags = 0;
@@ -86,7 +88,9 @@ pub fn ipv4<P: Packet>(packet: &P, ip_at: u32, flow: &mut Flow) -> Result<(), Re
         let words = [first, second, third, source, destination];
         let sum = words.iter().fold(0u64, |sum, word| sum + u64::from(*word));
         let sum = (sum & 0xffff_ffff) + (sum >> 32);
-        if checksum::fold((sum & 0xffff) as u32 + ((sum >> 16) & 0xffff) as u32 + (sum >> 32) as u32) != 0xffff {
+        if checksum::fold((sum & 0xffff) as u32 + ((sum >> 16) & 0xffff) as u32 + (sum >> 32) as u32)
+            != 0xffff
+        {
             return Err(Reason::Malformed);
         }
     }
@@ -140,7 +144,10 @@ fn transport<P: Packet>(packet: &P, flow: &mut Flow) -> Result<(), Reason> {
             let Some(ports) = packet.u32(at) else { return Err(short) };
             let Some(offset_flags) = packet.u16(at + transport::tcp::DATA_OFFSET) else { return Err(short) };
             let header = u32::from(offset_flags >> 12) * 4;
-            if header < transport::tcp::LEN || (header > room && flow.part == Part::Whole) || ports as u16 == 0 {
+            if header < transport::tcp::LEN
+                || (header > room && flow.part == Part::Whole)
+                || ports as u16 == 0
+            {
                 return Err(Reason::Malformed);
             }
             flow.tcp_flags = offset_flags as u8;
@@ -156,7 +163,10 @@ fn transport<P: Packet>(packet: &P, flow: &mut Flow) -> Result<(), Reason> {
             let Some(ports) = packet.u32(at) else { return Err(short) };
             let Some(length) = packet.u16(at + transport::udp::LENGTH) else { return Err(short) };
             let length = u32::from(length);
-            if length < transport::udp::LEN || (length > room && flow.part == Part::Whole) || ports as u16 == 0 {
+            if length < transport::udp::LEN
+                || (length > room && flow.part == Part::Whole)
+                || ports as u16 == 0
+            {
                 return Err(Reason::Malformed);
             }
             (flow.space, flow.selector) = (Space::Ports, ports);
@@ -167,7 +177,9 @@ fn transport<P: Packet>(packet: &P, flow: &mut Flow) -> Result<(), Reason> {
             }
             icmp::Kind::Error => flow.error = true,
         },
-        number::GRE => (flow.space, flow.selector) = gre_pptp::header::parse_part(packet, at, flow.end, flow.part)?,
+        number::GRE => {
+            (flow.space, flow.selector) = gre_pptp::header::parse_part(packet, at, flow.end, flow.part)?
+        }
         number::ESP => {
             let Some(spi) = packet.u32(at) else { return Err(short) };
             // SPI 0 never goes over the wire (RFC 4303 section 2.1).

@@ -67,10 +67,12 @@ pub fn decide<P: Packet, W: World>(
                 Err(reason) => Verdict::drop(reason),
             }
         }
-        Step::OpenInbound => match tcp_udp::open_inbound(world, flow) {
-            Ok(true) => Verdict::pass(Reason::ToGateway),
-            result => go_on(result.map(|_| ()), flow, progress::OPENED),
-        },
+        Step::OpenInbound => {
+            match open::may_open(world, flow, false).and_then(|()| tcp_udp::open_inbound(world, flow)) {
+                Ok(true) => Verdict::pass(Reason::ToGateway),
+                result => go_on(result.map(|_| ()), flow, progress::OPENED),
+            }
+        }
         // Stale again although renewed a moment ago: another processor has changed it.
         Step::Renew if flow.has(progress::RENEWED) => Verdict::drop(Reason::Contended),
         Step::Renew => Verdict::go_on(resume(flow), renew::session(packet, flow, world)),
@@ -93,7 +95,9 @@ pub fn decide<P: Packet, W: World>(
                 return Verdict::drop(reason);
             }
             match step {
-                Step::Esp => go_on(esp_ike::esp(packet, flow, world), flow, progress::OPENED | progress::READ),
+                Step::Esp => {
+                    go_on(esp_ike::esp(packet, flow, world), flow, progress::OPENED | progress::READ)
+                }
                 Step::Ike => ike(packet, world, flow),
                 _ => match l2tp::step(packet, flow, world) {
                     // The gateway's own L2TP server.
@@ -144,7 +148,9 @@ pub fn act<P: Packet, W: World>(
     }
     let path = match verdict.action() {
         Action::TranslateAndPass => return Verdict::pass(Reason::Forwarded),
-        Action::TranslateAndContinue => return Verdict::go_on_index(verdict.step_index(), verdict.progress()),
+        Action::TranslateAndContinue => {
+            return Verdict::go_on_index(verdict.step_index(), verdict.progress());
+        }
         Action::TranslateAndDeliver if edit.own => return Verdict::pass(Reason::Forwarded),
         Action::TranslateAndDeliver => Path {
             source: flow.source,

@@ -32,7 +32,8 @@ pub fn apply<P: Packet>(packet: &mut P, flow: &Flow, edit: &Edit) -> Result<(), 
             packet.store(at + icmp::IDENTIFIER, edit.id.to_be_bytes())
         }
         rewrite if rewrite == Rewrite::CallId as u8 => packet.store(at + gre::CALL_ID, edit.id.to_be_bytes()),
-        rewrite if rewrite == Rewrite::TunnelId as u8 => match tunnel_id_at(packet, at + transport::udp::LEN) {
+        rewrite if rewrite == Rewrite::TunnelId as u8 => match tunnel_id_at(packet, at + transport::udp::LEN)
+        {
             Some(at) => packet.store(at, edit.id.to_be_bytes()),
             None => false,
         },
@@ -43,10 +44,20 @@ pub fn apply<P: Packet>(packet: &mut P, flow: &Flow, edit: &Edit) -> Result<(), 
     }
     match flow.protocol {
         number::TCP => {
-            packet.fix_transport_checksum(at + transport::tcp::CHECKSUM, edit.address_delta, edit.id_delta, false);
+            packet.fix_transport_checksum(
+                at + transport::tcp::CHECKSUM,
+                edit.address_delta,
+                edit.id_delta,
+                false,
+            );
         }
         number::UDP => {
-            packet.fix_transport_checksum(at + transport::udp::CHECKSUM, edit.address_delta, edit.id_delta, true);
+            packet.fix_transport_checksum(
+                at + transport::udp::CHECKSUM,
+                edit.address_delta,
+                edit.id_delta,
+                true,
+            );
         }
         // ICMP has no pseudo header (RFC 792).
         number::ICMP => packet.fix_transport_checksum(at + icmp::CHECKSUM, 0, edit.id_delta, false),

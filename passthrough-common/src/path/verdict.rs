@@ -45,7 +45,8 @@ impl Verdict {
     /// Out by the way that was found.
     pub const REDIRECT: Verdict = Verdict::new(Action::Redirect, Reason::Forwarded as u8, 0, 0);
     /// Translated and on by the stack.
-    pub const TRANSLATE_AND_PASS: Verdict = Verdict::new(Action::TranslateAndPass, Reason::Forwarded as u8, 0, 0);
+    pub const TRANSLATE_AND_PASS: Verdict =
+        Verdict::new(Action::TranslateAndPass, Reason::Forwarded as u8, 0, 0);
     /// Translated and to its inside host.
     pub const TRANSLATE_AND_DELIVER: Verdict =
         Verdict::new(Action::TranslateAndDeliver, Reason::Forwarded as u8, 0, 0);

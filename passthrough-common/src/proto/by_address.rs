@@ -69,7 +69,8 @@ pub fn pair<W: World>(world: &W, flow: &Flow, by: &By) -> Result<(), Reason> {
 
 #[inline(always)]
 fn keys(outside: u32, flow: &Flow, by: &By) -> (SessionKey, SessionKey) {
-    let key = |view, local| SessionKey::new(view, flow.destination, local, flow.protocol, by.space, by.selector);
+    let key =
+        |view, local| SessionKey::new(view, flow.destination, local, flow.protocol, by.space, by.selector);
     (key(View::Outbound, flow.source), key(View::Inbound, outside))
 }
 

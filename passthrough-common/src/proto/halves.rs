@@ -150,7 +150,12 @@ pub fn release<W: World>(world: &W, inside: &BindingKey) {
         return;
     }
     if let Some(binding) = world.bindings().get(inside) {
-        world.bindings().remove(&BindingKey::new(Direction::Inbound, binding.address, binding.id, inside.protocol()));
+        world.bindings().remove(&BindingKey::new(
+            Direction::Inbound,
+            binding.address,
+            binding.id,
+            inside.protocol(),
+        ));
         world.bindings().remove(inside);
     }
 }

@@ -53,7 +53,11 @@ pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
     let remote = (flow.source, flow.source_port());
     let outer = BindingKey::new(Direction::Inbound, outside.0, outside.1, flow.protocol);
     let Some(binding) = world.bindings().get(&outer) else {
-        return if world.has_listener(flow.protocol, outside, remote) { Ok(true) } else { Err(Reason::Unsolicited) };
+        return if world.has_listener(flow.protocol, outside, remote) {
+            Ok(true)
+        } else {
+            Err(Reason::Unsolicited)
+        };
     };
     if binding.flags & flag::OWN != 0 {
         return Ok(true);
@@ -68,7 +72,8 @@ pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
         return Err(Reason::Filtered);
     }
     let inside = (binding.address, binding.id);
-    let held = world.bindings().hold(&BindingKey::new(Direction::Outbound, inside.0, inside.1, flow.protocol));
+    let held =
+        world.bindings().hold(&BindingKey::new(Direction::Outbound, inside.0, inside.1, flow.protocol));
     if !held.is_some_and(|held| held > 0) {
         return Err(Reason::Contended);
     }

@@ -5,10 +5,12 @@ use core::hash::Hash;
 use std::collections::HashMap;
 use std::vec::Vec;
 
-use super::{Arrival, Bindings, Clock, Entropy, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables, Towards};
+use super::{
+    Arrival, Bindings, Clock, Entropy, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables, Towards,
+};
 use crate::abi::{
-    Binding, BindingKey, Call, Class, Control, Direction, Event, Field, Fragment, FragmentKey, Link, Peer, PeerKey,
-    Peers, Reason, Session, SessionKey, Settings, Side, Stream, Ticks, View,
+    Binding, BindingKey, Call, Class, Control, Direction, Event, Field, Fragment, FragmentKey, Link, Peer,
+    PeerKey, Peers, Reason, Session, SessionKey, Settings, Side, Stream, Ticks, View,
 };
 use crate::wire::checksum;
 
@@ -210,7 +212,12 @@ impl Gateway {
 
     /// How many packets of any class and direction were counted under a reason.
     pub fn counted(&self, reason: Reason) -> u64 {
-        self.counts.borrow().iter().filter(|((_, _, counted), _)| *counted == reason).map(|(_, count)| count).sum()
+        self.counts
+            .borrow()
+            .iter()
+            .filter(|((_, _, counted), _)| *counted == reason)
+            .map(|(_, count)| count)
+            .sum()
     }
 }
 
@@ -250,17 +257,31 @@ impl Tables for Gateway {
         &self.controls
     }
     fn open_control(&self, key: &SessionKey) -> Result<(), Refused> {
-        let stream =
-            Stream { next: 0, offset: 0, length: 0, head: [0; 24], cursor: 0, state: 0, fields: [Field::default(); 8] };
-        let empty =
-            Control { streams: [stream; 2], calls: [Call::default(); 16], opened: self.now.get(), opened_from: 0 };
+        let stream = Stream {
+            next: 0,
+            offset: 0,
+            length: 0,
+            head: [0; 24],
+            cursor: 0,
+            state: 0,
+            fields: [Field::default(); 8],
+        };
+        let empty = Control {
+            streams: [stream; 2],
+            calls: [Call::default(); 16],
+            opened: self.now.get(),
+            opened_from: 0,
+        };
         self.controls.insert(key, &empty)
     }
     fn peers(&self) -> &Self::Peers {
         &self.peers
     }
     fn open_peers(&self, key: &PeerKey) -> Result<(), Refused> {
-        self.peers.insert(key, &Peers { hosts: [Peer::default(); 64], unknown_since: Ticks(0), unknown: 0, generations: 0 })
+        self.peers.insert(
+            key,
+            &Peers { hosts: [Peer::default(); 64], unknown_since: Ticks(0), unknown: 0, generations: 0 },
+        )
     }
 }
 

@@ -3,11 +3,11 @@
 pub mod checksum;
 pub mod esp;
 pub mod ethernet;
+pub mod gre;
 pub mod icmp;
 pub mod ike;
 pub mod ipv4;
 pub mod ipv6;
 pub mod l2tp;
-pub mod transport;
-pub mod gre;
 pub mod pptp;
+pub mod transport;

@@ -7,8 +7,8 @@ use aya_ebpf::bindings::{__sk_buff, bpf_redir_neigh};
 use aya_ebpf::helpers::generated::bpf_redirect_neigh;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
-use passthrough_common::abi::names::Step;
 use passthrough_common::abi::Reason;
+use passthrough_common::abi::names::Step;
 use passthrough_common::path::sweep::Sweep;
 use passthrough_common::path::{Action, Edit, Hook, Verdict, step};
 use passthrough_common::proto::Flow;
@@ -132,7 +132,9 @@ extern "C" fn act(skb: *mut __sk_buff, flow: *mut Flow, edit: *mut Edit, verdict
 /// How many bytes a step must reach.
 const fn reach(step: Step) -> u32 {
     match step {
-        Step::Control | Step::ErrorOutbound | Step::ErrorInbound | Step::L2tp | Step::Ike | Step::Ipv6 => SEGMENT,
+        Step::Control | Step::ErrorOutbound | Step::ErrorInbound | Step::L2tp | Step::Ike | Step::Ipv6 => {
+            SEGMENT
+        }
         _ => HEADERS,
     }
 }

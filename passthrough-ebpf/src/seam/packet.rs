@@ -162,7 +162,13 @@ impl Packet for Skb {
         if pseudo != 0 {
             // SAFETY: size 0 in the flags takes `to` as a ready difference; the offset is checked by the helper.
             unsafe {
-                bpf_l4_csum_replace(self.skb, at, 0, u64::from(pseudo.to_be()), zero | u64::from(BPF_F_PSEUDO_HDR))
+                bpf_l4_csum_replace(
+                    self.skb,
+                    at,
+                    0,
+                    u64::from(pseudo.to_be()),
+                    zero | u64::from(BPF_F_PSEUDO_HDR),
+                )
             };
         }
         if segment != 0 {

@@ -9,7 +9,7 @@ use passthrough_common::abi::{
 
 use crate::{
     config::{Network, prefix::is_special},
-    loader::run::{self, Sweep},
+    loader::run::Sweep,
     tables::Tables,
 };
 
@@ -92,7 +92,7 @@ pub fn drop_lost(tables: &Tables, before: &Settings, after: &Settings) -> anyhow
         .collect();
     let mut ended = 0;
     for host in hosts {
-        ended += run::sweep(tables.pins(), &Sweep { host: Some(host), ..Sweep::default() })?;
+        ended += super::sweep(tables, &Sweep { host: Some(host), ..Sweep::default() })?;
     }
     Ok(ended)
 }

@@ -16,10 +16,7 @@ use tokio::{
 use super::{follow, network, up};
 use crate::{
     config::Plan,
-    loader::{
-        Pins, attach,
-        run::{self, Sweep},
-    },
+    loader::{Pins, attach, run::Sweep},
     tables::Tables,
 };
 
@@ -52,7 +49,8 @@ pub async fn run(pins: &Pins, plan: &Plan, log_level: u8, say: Say<'_>) -> anyho
                     say("the gateway was taken down");
                     return Ok(());
                 }
-                if let Err(error) = run::sweep(pins, &Sweep::default()) {
+                let swept = Tables::open(pins).and_then(|tables| super::sweep(&tables, &Sweep::default()));
+                if let Err(error) = swept {
                     say(&format!("sweeping failed: {error:#}"));
                 }
                 // The interface that came back may have done so before this one listened.

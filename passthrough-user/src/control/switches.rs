@@ -5,11 +5,7 @@ use passthrough_common::abi::{Class, Settings, Switch, settings::option};
 use rustix::thread::{MembarrierCommand, membarrier};
 
 use super::up;
-use crate::{
-    config::L2tpPort,
-    loader::run::{self, Sweep},
-    tables::Tables,
-};
+use crate::{config::L2tpPort, loader::run::Sweep, tables::Tables};
 
 /// What turning a switch has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +42,7 @@ pub fn turn(
         return Ok(Done { turned, removed: 0 });
     }
     quiesce()?;
-    let removed = run::sweep(tables.pins(), &Sweep { classes: ended, ..Sweep::default() })?;
+    let removed = super::sweep(tables, &Sweep { classes: ended, ..Sweep::default() })?;
     Ok(Done { turned, removed })
 }
 

@@ -2,6 +2,7 @@
 
 pub mod counters;
 pub mod memory;
+mod orphans;
 pub mod sessions;
 pub mod shape;
 

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{SigSet, Signal};
 use passthrough_tests::{
-    lab::{Lab, SERVER_S, sniffer::Way},
+    lab::{Lab, sniffer::Way},
     peers::{self, Protocol, flow::Flow, l2tp::SourcePort, site::Site},
     wait,
 };
@@ -118,8 +118,10 @@ fn walk(show: &mut Show, interrupted: &AtomicBool) -> Result<()> {
 
     show.step("A lab of network namespaces: clients A to D, the gateway, a router, servers S and T");
     let lab = Lab::new()?;
-    let site = Site::start(&lab.s, SourcePort::Insist)?;
-    println!("  A B C D  192.168.1.0/24 -- br0 [gateway] wan0 203.0.113.1 -- router -- S 198.51.100.10");
+    let [site, t] = Site::start_both(&lab, SourcePort::Insist)?;
+    println!(
+        "  A B C D  192.168.1.0/24 -- br0 [gateway] wan0 203.0.113.1 -- router -- S 198.51.100.10, T .20"
+    );
     println!("  The router has no way back to 192.168.1.0/24: what is not translated dies there.");
 
     show.step("The gateway comes up: ordinary traffic is translated, VPN protocols are blocked");
@@ -137,7 +139,7 @@ fn walk(show: &mut Show, interrupted: &AtomicBool) -> Result<()> {
     }
     go_on()?;
 
-    show.step("The switches go on; four clients a protocol connect to the same server at once");
+    show.step("The switches go on; four clients a protocol connect to one server at once (NAT-T to T, the others to S)");
     show.command(&lab, "enable pptp ipsec l2tp gre")?;
     let mut flows = Vec::new();
     for (protocol, result) in connect(&lab) {
@@ -150,7 +152,8 @@ fn walk(show: &mut Show, interrupted: &AtomicBool) -> Result<()> {
             started.map(|started| flows.extend(started.into_iter().map(|flow| (protocol, flow)))),
         );
     }
-    show.verdict("the server saw nothing that belongs to another client", site.assert_no_faults());
+    let faults = site.assert_no_faults().and_then(|()| t.assert_no_faults());
+    show.verdict("the servers saw nothing that belongs to another client", faults);
     go_on()?;
 
     show.step("What the gateway tells of it");
@@ -167,7 +170,7 @@ fn walk(show: &mut Show, interrupted: &AtomicBool) -> Result<()> {
     show.step("PPTP is switched on again: clients call again, and it works");
     site.pptp.hang_up();
     show.command(&lab, "enable pptp")?;
-    let again = peers::open_all(&[Protocol::Pptp], &lab.clients, SERVER_S, 25, PATIENCE).map(drop);
+    let again = peers::open_all(&[Protocol::Pptp], &lab.clients, 25, PATIENCE).map(drop);
     show.verdict("PPTP                  4 clients, 25 payloads each way", again);
     let mut others = flows.iter().filter(|(protocol, _)| *protocol != Protocol::Pptp);
     show.verdict(
@@ -177,6 +180,7 @@ fn walk(show: &mut Show, interrupted: &AtomicBool) -> Result<()> {
     show.verdict("no private address was seen on the internet", lab.sniffer.assert_no_private_address());
 
     show.step("Everything is taken away");
+    flows.iter().for_each(|(_, flow)| flow.ask_to_stop());
     drop(flows);
     show.command(&lab, "down")
 }
@@ -187,7 +191,7 @@ fn tries(lab: &Lab) -> Vec<(Protocol, Result<()>)> {
         let protocols = Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::GrePlain);
         let threads: Vec<_> = protocols
             .map(|protocol| {
-                let work = move || peers::open(protocol, &lab.clients[0], SERVER_S, BRIEF).map(drop);
+                let work = move || peers::open(protocol, &lab.clients[0], protocol.server(), BRIEF).map(drop);
                 (protocol, scope.spawn(work))
             })
             .collect();
@@ -205,7 +209,7 @@ fn connect(lab: &Lab) -> Vec<(Protocol, Connected)> {
             .into_iter()
             .map(|protocol| {
                 let work = move || {
-                    let open = peers::open_all(&[protocol], &lab.clients, SERVER_S, 25, PATIENCE)?;
+                    let open = peers::open_all(&[protocol], &lab.clients, 25, PATIENCE)?;
                     Ok(open.into_iter().map(|(_, peer)| peer).collect())
                 };
                 (protocol, scope.spawn(work))

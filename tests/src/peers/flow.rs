@@ -54,6 +54,11 @@ impl Flow {
         Ok(Flow { what: what.to_owned(), shared, thread: Some(thread) })
     }
 
+    /// Asks it to end, without waiting: many flows end sooner if all are asked first.
+    pub fn ask_to_stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
     /// Payloads that were answered.
     pub fn answered(&self) -> u64 {
         self.shared.answered.load(Ordering::Relaxed)
@@ -92,7 +97,7 @@ impl Flow {
 
 impl Drop for Flow {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.ask_to_stop();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

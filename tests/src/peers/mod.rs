@@ -27,7 +27,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::lab::Host;
+use crate::lab::{Host, SERVER_S, SERVER_T};
 
 /// What became of one payload and its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -156,6 +156,15 @@ impl Protocol {
         Protocol::L2tpV3,
     ];
 
+    /// The server that all clients of this protocol talk to: S, but T for NAT-T. A host that talks to a server on port
+    /// 4500 counts as one that has no use for plain ESP from there (`conformance.md` section 8 rule 1).
+    pub const fn server(self) -> Ipv4Addr {
+        match self {
+            Protocol::NatT => SERVER_T,
+            _ => SERVER_S,
+        }
+    }
+
     /// Its name for people.
     pub const fn name(self) -> &'static str {
         match self {
@@ -212,11 +221,11 @@ pub fn open(
     Ok(peer)
 }
 
-/// Connects each client to a server with each protocol, all at once, and moves `count` payloads; none may be lost.
+/// Connects each client to [`Protocol::server`] with each protocol, all at once, and moves `count` payloads; none may be
+/// lost.
 pub fn open_all(
     protocols: &[Protocol],
     clients: &[Host],
-    server: Ipv4Addr,
     count: u32,
     patience: Duration,
 ) -> Result<Vec<(Protocol, Box<dyn Peer>)>> {
@@ -225,8 +234,8 @@ pub fn open_all(
         for &protocol in protocols {
             for client in clients {
                 threads.push(scope.spawn(move || -> Result<_> {
-                    let mut peer = open(protocol, client, server, patience)?;
-                    let what = || format!("{} of {} to {server}", protocol.name(), client.name);
+                    let mut peer = open(protocol, client, protocol.server(), patience)?;
+                    let what = || format!("{} of {}", protocol.name(), client.name);
                     peer.exchange(count, Duration::from_secs(2)).with_context(what)?;
                     Ok((protocol, peer))
                 }));

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::{ip, ipsec, l2tp, pptp, traffic};
-use crate::lab::Host;
+use crate::lab::{Host, Lab};
 
 /// Running servers of every protocol; they stop when dropped.
 #[derive(Debug)]
@@ -21,6 +21,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// Starts every server on S and on T.
+    pub fn start_both(lab: &Lab, source_port: l2tp::SourcePort) -> Result<[Site; 2]> {
+        Ok([Site::start(&lab.s, source_port)?, Site::start(&lab.t, source_port)?])
+    }
+
     /// Starts every server on a host.
     pub fn start(host: &Host, source_port: l2tp::SourcePort) -> Result<Site> {
         let what = || format!("could not start the servers of {}", host.name);

@@ -44,6 +44,8 @@ pub struct Kernel {
     peers: Table<MapData, PeerKey, Peers>,
     counters: PerCpuArray<MapData, Counter>,
     counted: HashMap<u32, u64>,
+    /// Programs that the kernel did not take, and why.
+    pub refused: Vec<String>,
     listeners: (Vec<UdpSocket>, Vec<TcpListener>),
 }
 
@@ -76,11 +78,13 @@ impl Kernel {
                 refused.push(format!("{name}: {error}"));
             }
         }
-        anyhow::ensure!(refused.is_empty(), "the kernel refused programs: {}", refused.join("\n"));
         let mut steps = ProgramArray::try_from(taken(&mut programs, map::STEPS)?)?;
         for (name, index) in STEPS {
             let program: &SchedClassifier = programs.program(name).context(name)?.try_into()?;
-            steps.set(index, program.fd()?, 0).context(name)?;
+            // One that was refused stays empty; the packets that need it are dropped.
+            if let Ok(file) = program.fd() {
+                steps.set(index, file, 0).context(name)?;
+            }
         }
         let mut kernel = Kernel {
             settings: Array::try_from(taken(&mut programs, map::SETTINGS)?)?,
@@ -95,6 +99,7 @@ impl Kernel {
             listeners: (Vec::new(), Vec::new()),
             _steps: steps,
             programs,
+            refused,
         };
         kernel.renew()?;
         Ok(kernel)

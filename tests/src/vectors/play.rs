@@ -260,6 +260,13 @@ impl Answer {
         answer.leaves_no_trace()
     }
 
+    /// IPv6 that passes unchanged; a first fragment is remembered.
+    #[track_caller]
+    pub fn passes_ipv6(self) -> Answer {
+        let sent = self.sent.clone();
+        self.is(Fate::Passed, Reason::PassedIpv6, Some(sent))
+    }
+
     /// Dropped for this reason, and nothing is remembered.
     #[track_caller]
     pub fn drops(self, reason: Reason) -> Answer {

@@ -84,7 +84,11 @@ pub fn initiator_key<P: Packet>(packet: &P, flow: &Flow) -> Result<u32, Reason> 
 /// [`Reason::Unsolicited`], [`Reason::PeerLimit`], [`Reason::Malformed`], or what the tables refuse.
 #[inline(always)]
 pub fn ike<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
-    if flow.has(progress::OUTBOUND) { ike::outbound(packet, flow, world) } else { ike::inbound(packet, flow, world) }
+    if flow.has(progress::OUTBOUND) {
+        ike::outbound(packet, flow, world)
+    } else {
+        ike::inbound(packet, flow, world)
+    }
 }
 
 /// Makes the session of an ESP packet that has none.
@@ -95,7 +99,11 @@ pub fn ike<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<()
 /// [`Reason::EspConflict`], [`Reason::EspFlood`], [`Reason::PeerLimit`], or what the tables refuse.
 #[inline(always)]
 pub fn esp<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
-    if flow.has(progress::OUTBOUND) { esp::outbound(packet, flow, world) } else { esp::inbound(packet, flow, world) }
+    if flow.has(progress::OUTBOUND) {
+        esp::outbound(packet, flow, world)
+    } else {
+        esp::inbound(packet, flow, world)
+    }
 }
 
 /// The host has gone over to UDP 4500 with this server, so plain ESP from there is not for it (rule 1, E13).
@@ -114,7 +122,9 @@ pub fn refresh<W: World>(world: &W, key: &SessionKey, session: &Session) {
     match (key.view(), key.space()) {
         _ if by_address => {}
         (View::Outbound, Space::Spi) => esp::renew_outbound(world, key, session),
-        (View::Inbound, Space::Spi) if session.has(flag::TENTATIVE) => esp::renew_inbound(world, key, session),
+        (View::Inbound, Space::Spi) if session.has(flag::TENTATIVE) => {
+            esp::renew_inbound(world, key, session)
+        }
         _ => {}
     }
 }

@@ -178,10 +178,19 @@ fn hear(peer: &mut Peer, now: Ticks, sent: Sent) {
     }
 }
 
-/// The host is none of K's any more.
+/// The host has floated to UDP 4500, and is none of K's any more: unless it sends plain ESP as well, or has just agreed
+/// on it over port 500. Two tunnels of one host, or of two behind one inner router, are two; its next SPI must not fall
+/// to whoever is left.
 #[inline(always)]
 pub fn leave<W: World>(world: &W, key: &PeerKey, host: u32) {
-    world.peers().update(key, |record| with(record, host, |peer| peer.host = 0));
+    let now = world.now();
+    world.peers().update(key, |record| {
+        with(record, host, |peer| {
+            if peer.esp_since.0 == 0 && !is_open(peer, now) {
+                peer.host = 0;
+            }
+        })
+    });
 }
 
 /// Counts a new SPI of the host.

@@ -7,6 +7,7 @@ use passthrough_common::abi::{Class, Direction, Interface, Link, Reason, Setting
 use super::{super::follow, frames};
 use crate::{
     config::{Network, prefix::is_private},
+    control,
     loader::run::{self, Sweep},
     render::check::Finding,
     tables::Tables,
@@ -37,7 +38,7 @@ pub fn probe(
     for class in classes {
         findings.extend(one(tables, settings, wan, lan, host, *class)?);
     }
-    run::sweep(tables.pins(), &Sweep { host: Some(host.into()), ..Sweep::default() })?;
+    control::sweep(tables, &Sweep { host: Some(host.into()), ..Sweep::default() })?;
     Ok(findings)
 }
 

@@ -26,7 +26,10 @@ pub const VECTORS: &[Vector] = &[
         play.enable(&[Class::Gre]);
         both_ways(play, A, 47, &bodies::gre_v0(None, b"plain"), Class::Gre);
         play.wait(301);
-        both_ways(play, B, 47, &bodies::gre_v0(None, b"plain"), Class::Gre);
+        let theirs = raw(B, S, 47, &bodies::gre_v0(None, b"x"));
+        play.out(&theirs).passes(theirs.clone().from(E));
+        let back = raw(S, E, 47, &bodies::gre_v0(None, b"x"));
+        play.back(&back).redirects(back.clone().to(B).hop());
     })
     .host_only("time passes"),
     vector("a key that another host uses with the server is refused", "Q3", |play| {
@@ -77,12 +80,22 @@ pub const VECTORS: &[Vector] = &[
             play.back(raw(T, E, protocol, &[0x45; 40])).drops(Reason::Unsolicited);
         }
     }),
-    vector("L2TPv3 over IP has one inside host for each server, and no byte of it changes", "V1 V3 V5", |play| {
-        play.enable(&[Class::L2tp]);
-        play.back(raw(S, E, 115, &[1; 24])).drops(Reason::Unsolicited).class(Class::L2tp);
-        both_ways(play, A, 115, &[0, 0, 0, 0, 0xc8, 3, 0, 20, 0, 0, 0, 9, 0, 0, 0, 0, 1, 2, 3, 4], Class::L2tp);
-        play.out(raw(B, S, 115, &[1; 24])).drops(Reason::HostConflict);
-    }),
+    vector(
+        "L2TPv3 over IP has one inside host for each server, and no byte of it changes",
+        "V1 V3 V5",
+        |play| {
+            play.enable(&[Class::L2tp]);
+            play.back(raw(S, E, 115, &[1; 24])).drops(Reason::Unsolicited).class(Class::L2tp);
+            both_ways(
+                play,
+                A,
+                115,
+                &[0, 0, 0, 0, 0xc8, 3, 0, 20, 0, 0, 0, 9, 0, 0, 0, 0, 1, 2, 3, 4],
+                Class::L2tp,
+            );
+            play.out(raw(B, S, 115, &[1; 24])).drops(Reason::HostConflict);
+        },
+    ),
     vector("AH cannot cross, and says so", "Q6", |play| {
         play.enable(&[Class::Ah]);
         play.out(raw(A, S, 51, &[4; 24])).drops(Reason::AhNat).class(Class::Ah);

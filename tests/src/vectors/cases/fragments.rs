@@ -21,13 +21,17 @@ pub const VECTORS: &[Vector] = &[
         comes_back(play, &udp((S, 53), (E, 5000), &[8; 120]).identified(0x4321));
         comes_back(play, &tcp((S, 80), (E, 5000), 0x10, &[8; 121]).identified(0x4322));
     }),
-    vector("a fragment from the LAN is the stack's, whose firewall may want to see the whole", "F1", |play| {
-        let sent = udp((A, 5000), (S, 53), &[7; 120]);
-        goes_out(play, &sent);
-        for piece in sent.fragments(CUTS) {
-            play.lan(piece).punts(Reason::NeedsStack);
-        }
-    }),
+    vector(
+        "a fragment from the LAN is the stack's, whose firewall may want to see the whole",
+        "F1",
+        |play| {
+            let sent = udp((A, 5000), (S, 53), &[7; 120]);
+            goes_out(play, &sent);
+            for piece in sent.fragments(CUTS) {
+                play.lan(piece).punts(Reason::NeedsStack);
+            }
+        },
+    ),
     vector("two hosts' datagrams with one identification get two", "F4", |play| {
         let ours = udp((A, 5000), (S, 53), &[1; 64]).fragments(&[40]);
         let theirs = udp((B, 5001), (S, 53), &[2; 64]).fragments(&[40]);
@@ -42,15 +46,19 @@ pub const VECTORS: &[Vector] = &[
         play.out(&theirs[1]).passes(&other[1]);
     })
     .draws(),
-    vector("a TCP or UDP first fragment without its whole header goes nowhere, nor do its siblings", "F6 Z21", |play| {
-        let pieces = tcp((A, 5000), (S, 80), 0x02, &[7; 40]).fragments(&[8]);
-        play.out(&pieces[0]).drops(Reason::FragmentTiny);
-        play.out(&pieces[1]).drops(Reason::FragmentTiny);
-        let pieces = tcp((A, 5000), (S, 80), 0x02, &[7; 40]).fragments(&[16]);
-        play.out(&pieces[0]).drops(Reason::FragmentTiny);
-        play.out(&pieces[1]).drops(Reason::FragmentOrphan);
-        play.back(raw(S, E, 6, &[0; 16]).fragment(1)).drops(Reason::FragmentTiny);
-    }),
+    vector(
+        "a TCP or UDP first fragment without its whole header goes nowhere, nor do its siblings",
+        "F6 Z21",
+        |play| {
+            let pieces = tcp((A, 5000), (S, 80), 0x02, &[7; 40]).fragments(&[8]);
+            play.out(&pieces[0]).drops(Reason::FragmentTiny);
+            play.out(&pieces[1]).drops(Reason::FragmentTiny);
+            let pieces = tcp((A, 5000), (S, 80), 0x02, &[7; 40]).fragments(&[16]);
+            play.out(&pieces[0]).drops(Reason::FragmentTiny);
+            play.out(&pieces[1]).drops(Reason::FragmentOrphan);
+            play.back(raw(S, E, 6, &[0; 16]).fragment(1)).drops(Reason::FragmentTiny);
+        },
+    ),
     vector("a first fragment of eight bytes of UDP has its ports, and passes", "F6", |play| {
         let sent = udp((A, 5000), (S, 53), &[7; 40]);
         for (piece, wanted) in sent.fragments(&[8]).iter().zip(sent.clone().from(E).fragments(&[8])) {
@@ -59,7 +67,8 @@ pub const VECTORS: &[Vector] = &[
     }),
     vector("first fragments without the header of their VPN protocol go nowhere", "F6", |play| {
         play.enable(&[Class::Gre, Class::Pptp, Class::Esp]);
-        play.out(raw(A, S, 47, &bodies::gre(7, 1, None, b"")[..8]).fragment(MORE)).drops(Reason::GreMalformed);
+        play.out(raw(A, S, 47, &bodies::gre(7, 1, None, b"")[..8]).fragment(MORE))
+            .drops(Reason::GreMalformed);
         play.out(raw(A, S, 50, &[0, 0, 16, 1, 0, 0, 0]).fragment(MORE)).drops(Reason::Malformed);
     }),
     vector("blocked protocols have blocked fragments, in any order", "F11 O7", |play| {

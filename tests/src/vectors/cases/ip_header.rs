@@ -1,7 +1,7 @@
 //! TTL, IP options and malformed IPv4 headers (conformance sections 3 and 13).
 
-use passthrough_common::abi::{Class, Reason};
 use passthrough_common::abi::settings::option;
+use passthrough_common::abi::{Class, Reason};
 
 use crate::vectors::frame::{ethernet, tcp, udp};
 use crate::vectors::{A, E, L, Packet, S, T, Vector, vector};
@@ -33,7 +33,9 @@ pub const VECTORS: &[Vector] = &[
         play.back(&back).passes(back.clone().to(A));
     }),
     vector("harmless options are kept, and the stack forwards them", "M12 M13", |play| {
-        for options in [&[1, 1, 1, 1][..], &[1; 40], &[148, 4, 0, 0], &[0], &[1, 130, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
+        for options in
+            [&[1, 1, 1, 1][..], &[1; 40], &[148, 4, 0, 0], &[0], &[1, 130, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0]]
+        {
             let sent = udp((A, 5000), (S, 53), b"optional").options(options);
             play.out(&sent).passes(sent.clone().from(E));
             let back = udp((S, 53), (E, 5000), b"too").options(options);
@@ -41,16 +43,20 @@ pub const VECTORS: &[Vector] = &[
             play.lan(&sent).punts(Reason::NeedsStack);
         }
     }),
-    vector("what RFC 7126 drops is dropped: routes, records, timestamps, stream IDs", "M13 Z10 M14", |play| {
-        for kind in [7, 68, 131, 136, 137] {
-            let options = [1, kind, 7, 4, 198, 51, 100, 20];
-            play.out(udp((A, 5000), (S, 53), b"x").options(&options)).drops(Reason::SourceRoute);
-            play.back(udp((S, 53), (E, 5000), b"x").options(&options)).drops(Reason::SourceRoute);
-            play.lan(udp((A, 5000), (S, 53), b"x").options(&options)).drops(Reason::SourceRoute);
-        }
-        let both = [131, 7, 4, 1, 2, 3, 4, 137, 7, 4, 1, 2, 3, 4];
-        play.out(udp((A, 5000), (S, 53), b"x").options(&both)).drops(Reason::SourceRoute);
-    }),
+    vector(
+        "what RFC 7126 drops is dropped: routes, records, timestamps, stream IDs",
+        "M13 Z10 M14",
+        |play| {
+            for kind in [7, 68, 131, 136, 137] {
+                let options = [1, kind, 7, 4, 198, 51, 100, 20];
+                play.out(udp((A, 5000), (S, 53), b"x").options(&options)).drops(Reason::SourceRoute);
+                play.back(udp((S, 53), (E, 5000), b"x").options(&options)).drops(Reason::SourceRoute);
+                play.lan(udp((A, 5000), (S, 53), b"x").options(&options)).drops(Reason::SourceRoute);
+            }
+            let both = [131, 7, 4, 1, 2, 3, 4, 137, 7, 4, 1, 2, 3, 4];
+            play.out(udp((A, 5000), (S, 53), b"x").options(&both)).drops(Reason::SourceRoute);
+        },
+    ),
     vector("options whose lengths lie are dropped", "Z9", |play| {
         for options in [&[130, 0][..], &[130, 1], &[130, 9, 0, 0], &[1, 1, 1, 130], &[148, 0, 0, 0]] {
             play.out(udp((A, 5000), (S, 53), b"x").options(options)).drops(Reason::Malformed);
@@ -80,7 +86,9 @@ pub const VECTORS: &[Vector] = &[
     vector("the reserved flag changes nothing", "Z8", |play| {
         let sent = udp((A, 5000), (S, 53), b"x").fragment(0x8000);
         play.out(&sent).passes(sent.clone().from(E));
-        play.out(udp((A, 5000), (S, 500), b"x").fragment(0x8000)).drops(Reason::SwitchedOff).class(Class::Ike);
+        play.out(udp((A, 5000), (S, 500), b"x").fragment(0x8000))
+            .drops(Reason::SwitchedOff)
+            .class(Class::Ike);
     }),
     vector("what stands behind the packet is not looked at", "Z6", |play| {
         let hidden = udp((A, 5001), (T, 53), b"hidden").ip_bytes();
@@ -143,8 +151,16 @@ pub const VECTORS: &[Vector] = &[
     }),
     vector("no public host sends from a martian address", "Z18", |play| {
         let martians = [
-            0x0001_0203, 0x0a00_0001, 0x6440_0001, 0x7f00_0001, 0xa9fe_0001, 0xac10_0001, 0xc000_0001, 0xc0a8_6301,
-            0xe000_0005, 0xf000_0001,
+            0x0001_0203,
+            0x0a00_0001,
+            0x6440_0001,
+            0x7f00_0001,
+            0xa9fe_0001,
+            0xac10_0001,
+            0xc000_0001,
+            0xc0a8_6301,
+            0xe000_0005,
+            0xf000_0001,
         ];
         for source in martians {
             play.back(udp((source, 53), (E, 5000), b"x")).drops(Reason::Martian);

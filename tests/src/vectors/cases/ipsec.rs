@@ -14,22 +14,26 @@ const RESPONSE: u8 = 0x20;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[
-    vector("with the switch at plain, IKE on port 500 is UDP whose ports stay below 1024", "R1 R2 U4", |play| {
-        play.switch(Class::Ike, Switch::Plain);
-        let mut ports = Vec::new();
-        for host in [A, B, C] {
-            let sent = udp((host, 500), (S, 500), &bodies::ike(7, SA_INIT, INITIATOR));
-            let answer = play.out(&sent);
-            let port = answer.source_id();
-            answer.passes(sent.clone().from_end((E, port))).class(Class::Ike);
-            let back = udp((S, 500), (E, port), &bodies::ike(7, SA_INIT, RESPONSE));
-            play.back(&back).redirects(back.clone().to_end((host, 500)).hop()).class(Class::Ike);
-            ports.push(port);
-        }
-        ports.sort_unstable();
-        ports.dedup();
-        assert!(ports.len() == 3 && ports.iter().all(|port| (1..1024).contains(port)), "{ports:?}");
-    })
+    vector(
+        "with the switch at plain, IKE on port 500 is UDP whose ports stay below 1024",
+        "R1 R2 U4",
+        |play| {
+            play.switch(Class::Ike, Switch::Plain);
+            let mut ports = Vec::new();
+            for host in [A, B, C] {
+                let sent = udp((host, 500), (S, 500), &bodies::ike(7, SA_INIT, INITIATOR));
+                let answer = play.out(&sent);
+                let port = answer.source_id();
+                answer.passes(sent.clone().from_end((E, port))).class(Class::Ike);
+                let back = udp((S, 500), (E, port), &bodies::ike(7, SA_INIT, RESPONSE));
+                play.back(&back).redirects(back.clone().to_end((host, 500)).hop()).class(Class::Ike);
+                ports.push(port);
+            }
+            ports.sort_unstable();
+            ports.dedup();
+            assert!(ports.len() == 3 && ports.iter().all(|port| (1..1024).contains(port)), "{ports:?}");
+        },
+    )
     .draws(),
     vector("kept port 500: clients are told apart by their initiator SPIs", "R8 R9", |play| {
         play.enable(&[Class::Ike]);
@@ -50,16 +54,20 @@ pub const VECTORS: &[Vector] = &[
         play.out(theirs).drops(Reason::IkeConflict).class(Class::Ike);
         arrives(play, A, &bodies::ike(9, SA_INIT, RESPONSE));
     }),
-    vector("kept port 500: what the server begins goes to its only client, and to nobody if it has two", "R11", |play| {
-        play.enable(&[Class::Ike]);
-        let asks = |spi| udp((S, 500), (E, 500), &bodies::ike(spi, SA_INIT, INITIATOR));
-        play.back(asks(70)).drops(Reason::Unsolicited).class(Class::Ike);
-        leaves(play, A, &bodies::ike(1, SA_INIT, INITIATOR));
-        arrives(play, A, &bodies::ike(71, SA_INIT, INITIATOR));
-        leaves(play, B, &bodies::ike(2, SA_INIT, INITIATOR));
-        play.back(asks(72)).drops(Reason::IkeAmbiguous);
-        arrives(play, A, &bodies::ike(71, AUTH, INITIATOR));
-    }),
+    vector(
+        "kept port 500: what the server begins goes to its only client, and to nobody if it has two",
+        "R11",
+        |play| {
+            play.enable(&[Class::Ike]);
+            let asks = |spi| udp((S, 500), (E, 500), &bodies::ike(spi, SA_INIT, INITIATOR));
+            play.back(asks(70)).drops(Reason::Unsolicited).class(Class::Ike);
+            leaves(play, A, &bodies::ike(1, SA_INIT, INITIATOR));
+            arrives(play, A, &bodies::ike(71, SA_INIT, INITIATOR));
+            leaves(play, B, &bodies::ike(2, SA_INIT, INITIATOR));
+            play.back(asks(72)).drops(Reason::IkeAmbiguous);
+            arrives(play, A, &bodies::ike(71, AUTH, INITIATOR));
+        },
+    ),
     vector("kept port 500: new SPIs of a rekeyed association are learned from the client", "R12", |play| {
         play.enable(&[Class::Ike]);
         leaves(play, A, &bodies::ike(1, SA_INIT, INITIATOR));

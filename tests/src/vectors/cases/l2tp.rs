@@ -27,18 +27,22 @@ pub const VECTORS: &[Vector] = &[
         assert_ne!(ports[0], ports[1]);
     })
     .draws(),
-    vector("the server may answer from another port, and its session is stopped by the switch", "L2 O5", |play| {
-        play.enable(&[Class::L2tp]);
-        let sent = udp((A, 5000), (S, 1701), &bodies::l2tp_control(0, SCCRQ, Some(5)));
-        play.out(&sent).passes(sent.clone().from(E));
-        let back = udp((S, 3000), (E, 5000), &bodies::l2tp_control(5, SCCRP, Some(9)));
-        play.back(&back).redirects(back.clone().to(A).hop()).class(Class::L2tp);
-        let there = udp((A, 5000), (S, 3000), &bodies::l2tp_control(9, SCCCN, None));
-        play.out(&there).passes(there.clone().from(E)).class(Class::L2tp);
-        play.switch(Class::L2tp, Switch::Off);
-        play.back(&back).drops(Reason::SwitchedOffSession).class(Class::L2tp);
-        play.out(&there).drops(Reason::SwitchedOffSession).class(Class::L2tp);
-    }),
+    vector(
+        "the server may answer from another port, and its session is stopped by the switch",
+        "L2 O5",
+        |play| {
+            play.enable(&[Class::L2tp]);
+            let sent = udp((A, 5000), (S, 1701), &bodies::l2tp_control(0, SCCRQ, Some(5)));
+            play.out(&sent).passes(sent.clone().from(E));
+            let back = udp((S, 3000), (E, 5000), &bodies::l2tp_control(5, SCCRP, Some(9)));
+            play.back(&back).redirects(back.clone().to(A).hop()).class(Class::L2tp);
+            let there = udp((A, 5000), (S, 3000), &bodies::l2tp_control(9, SCCCN, None));
+            play.out(&there).passes(there.clone().from(E)).class(Class::L2tp);
+            play.switch(Class::L2tp, Switch::Off);
+            play.back(&back).drops(Reason::SwitchedOffSession).class(Class::L2tp);
+            play.out(&there).drops(Reason::SwitchedOffSession).class(Class::L2tp);
+        },
+    ),
     vector("L2F and L2TPv3 on port 1701 are UDP", "L11 V4 Z58", |play| {
         play.enable(&[Class::L2tp]);
         for data in [&[0x40, 0x01, 0, 0][..], &[0x00, 0x03, 0, 0, 0, 0, 0, 1], &[0xc8, 0x02, 0, 99], b""] {
@@ -58,34 +62,43 @@ pub const VECTORS: &[Vector] = &[
             leaves(play, host, &bodies::l2tp_data(9));
         }
     }),
-    vector("kept port 1701: equal tunnel IDs become two outside, in the AVP and in the header", "L8", |play| {
-        keep(play);
-        leaves(play, A, &bodies::l2tp_control(0, SCCRQ, Some(5)));
-        let theirs = udp((B, 1701), (S, 1701), &bodies::l2tp_control(0, SCCRQ, Some(5)));
-        let answer = play.out(&theirs);
-        let tunnel = answer.id_at(14 + 20 + 8 + 12 + 8 + 6);
-        assert_ne!(tunnel, 5);
-        let wanted = udp((E, 1701), (S, 1701), &bodies::l2tp_control(0, SCCRQ, Some(tunnel)));
-        answer.passes(&wanted);
-        // A retransmission gets the same ID again.
-        play.out(&theirs).passes(&wanted).opens(0);
-        arrives(play, &bodies::l2tp_control(5, SCCRP, Some(9)), A, None);
-        let (got, told) = (bodies::l2tp_control(tunnel, SCCRP, Some(10)), bodies::l2tp_control(5, SCCRP, Some(10)));
-        arrives(play, &got, B, Some(&told));
-        arrives(play, &bodies::l2tp_data(tunnel), B, Some(&bodies::l2tp_data(5)));
-        arrives(play, &bodies::l2tp_data(5), A, None);
-        let unsummed = udp((S, 1701), (E, 1701), &bodies::l2tp_data(tunnel)).unsummed();
-        play.back(unsummed).redirects(udp((S, 1701), (B, 1701), &bodies::l2tp_data(5)).unsummed().hop());
-    }),
-    vector("kept port 1701: an unknown tunnel goes to the only client, and to nobody if there are two", "L10", |play| {
-        keep(play);
-        let unknown = udp((S, 1701), (E, 1701), &bodies::l2tp_control(77, SCCCN, None));
-        play.back(&unknown).drops(Reason::L2tpUnknown).class(Class::L2tp);
-        leaves(play, A, &bodies::l2tp_control(0, SCCRQ, Some(5)));
-        play.back(&unknown).redirects(unknown.clone().to(A).hop());
-        leaves(play, B, &bodies::l2tp_control(0, SCCRQ, Some(6)));
-        play.back(udp((S, 1701), (E, 1701), &bodies::l2tp_data(78))).drops(Reason::L2tpUnknown);
-    }),
+    vector(
+        "kept port 1701: equal tunnel IDs become two outside, in the AVP and in the header",
+        "L8",
+        |play| {
+            keep(play);
+            leaves(play, A, &bodies::l2tp_control(0, SCCRQ, Some(5)));
+            let theirs = udp((B, 1701), (S, 1701), &bodies::l2tp_control(0, SCCRQ, Some(5)));
+            let answer = play.out(&theirs);
+            let tunnel = answer.id_at(14 + 20 + 8 + 12 + 8 + 6);
+            assert_ne!(tunnel, 5);
+            let wanted = udp((E, 1701), (S, 1701), &bodies::l2tp_control(0, SCCRQ, Some(tunnel)));
+            answer.passes(&wanted);
+            // A retransmission gets the same ID again.
+            play.out(&theirs).passes(&wanted).opens(0);
+            arrives(play, &bodies::l2tp_control(5, SCCRP, Some(9)), A, None);
+            let (got, told) =
+                (bodies::l2tp_control(tunnel, SCCRP, Some(10)), bodies::l2tp_control(5, SCCRP, Some(10)));
+            arrives(play, &got, B, Some(&told));
+            arrives(play, &bodies::l2tp_data(tunnel), B, Some(&bodies::l2tp_data(5)));
+            arrives(play, &bodies::l2tp_data(5), A, None);
+            let unsummed = udp((S, 1701), (E, 1701), &bodies::l2tp_data(tunnel)).unsummed();
+            play.back(unsummed).redirects(udp((S, 1701), (B, 1701), &bodies::l2tp_data(5)).unsummed().hop());
+        },
+    ),
+    vector(
+        "kept port 1701: an unknown tunnel goes to the only client, and to nobody if there are two",
+        "L10",
+        |play| {
+            keep(play);
+            let unknown = udp((S, 1701), (E, 1701), &bodies::l2tp_control(77, SCCCN, None));
+            play.back(&unknown).drops(Reason::L2tpUnknown).class(Class::L2tp);
+            leaves(play, A, &bodies::l2tp_control(0, SCCRQ, Some(5)));
+            play.back(&unknown).redirects(unknown.clone().to(A).hop());
+            leaves(play, B, &bodies::l2tp_control(0, SCCRQ, Some(6)));
+            play.back(udp((S, 1701), (E, 1701), &bodies::l2tp_data(78))).drops(Reason::L2tpUnknown);
+        },
+    ),
     vector("kept port 1701: a hidden tunnel ID is for a server with one client", "L9", |play| {
         keep(play);
         let mut hidden = bodies::l2tp_control(0, SCCRQ, Some(5));
@@ -95,7 +108,9 @@ pub const VECTORS: &[Vector] = &[
     }),
     vector("kept port 1701: other versions and lies are dropped", "L11 Z58", |play| {
         keep(play);
-        for data in [&[0x40, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &[0x00, 0x03, 0, 0, 0, 0, 0, 1], &[0xc8, 0x02]] {
+        for data in
+            [&[0x40, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &[0x00, 0x03, 0, 0, 0, 0, 0, 1], &[0xc8, 0x02]]
+        {
             play.out(udp((A, 1701), (S, 1701), data)).drops(Reason::L2tpMalformed);
             play.back(udp((S, 1701), (E, 1701), data)).drops(Reason::L2tpMalformed);
         }

@@ -45,7 +45,9 @@ pub const VECTORS: &[Vector] = &[
     vector("a tag hides no protocol from its switch", "O9", |play| {
         for tags in [&[[TAG, 0]][..], &[[SERVICE, 0], [TAG, 0]]] {
             play.out(udp((A, 500), (S, 500), b"x").tags(tags)).drops(Reason::SwitchedOff).class(Class::Ike);
-            play.lan(tcp((A, 5000), (S, 1723), 2, b"").tags(tags)).drops(Reason::SwitchedOff).class(Class::Pptp);
+            play.lan(tcp((A, 5000), (S, 1723), 2, b"").tags(tags))
+                .drops(Reason::SwitchedOff)
+                .class(Class::Pptp);
             play.back(udp((S, 500), (E, 500), b"x").tags(tags)).drops(Reason::SwitchedOff);
         }
     }),

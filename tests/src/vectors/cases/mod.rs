@@ -4,11 +4,14 @@ pub mod by_address;
 pub mod checksums;
 pub mod fragments;
 pub mod icmp;
+pub mod icmp_errors;
 pub mod ip_header;
 pub mod ipsec;
+pub mod ipv6;
 pub mod l2tp;
 pub mod link;
 pub mod pptp;
+pub mod switches;
 pub mod udp_tcp;
 
 use super::frame::{Body, raw};
@@ -26,4 +29,7 @@ pub const ALL: &[(&str, &[Vector])] = &[
     ("protocols by address", by_address::VECTORS),
     ("IPsec", ipsec::VECTORS),
     ("L2TP", l2tp::VECTORS),
+    ("ICMP errors", icmp_errors::VECTORS),
+    ("switches", switches::VECTORS),
+    ("IPv6", ipv6::VECTORS),
 ];

@@ -1,0 +1,45 @@
+//! Records that outlive what they belong to: control connections without a session, servers nobody talks to.
+//!
+//! The sweep in the kernel sees the session table alone. Neither kind of record does harm - the data path ignores both -
+//! but both tables are small.
+
+use std::time::Duration;
+
+use aya::maps::HashMap as KernelHash;
+use aya::maps::MapData;
+use passthrough_common::abi::names::map;
+use passthrough_common::abi::{Control, PeerKey, Peers, Session, SessionKey, Ticks};
+
+use super::Tables;
+
+/// For how long a host counts as one that talks to the server (`conformance.md` section 8).
+const MEMBERSHIP: Duration = Duration::from_secs(300);
+
+impl Tables {
+    /// Removes them; `now` is the clock that the data path goes by. Answers how many went.
+    pub fn remove_orphans(&self, now: Ticks) -> anyhow::Result<u64> {
+        Ok(self.remove_control_orphans()? + self.remove_peer_orphans(now)?)
+    }
+
+    fn remove_control_orphans(&self) -> anyhow::Result<u64> {
+        let sessions: KernelHash<MapData, SessionKey, Session> = self.hash(map::SESSIONS)?;
+        let mut controls: KernelHash<MapData, SessionKey, Control> = self.hash(map::CONTROLS)?;
+        let orphans: Vec<SessionKey> =
+            controls.keys().filter_map(Result::ok).filter(|key| sessions.get(key, 0).is_err()).collect();
+        Ok(orphans.iter().filter(|key| controls.remove(key).is_ok()).count() as u64)
+    }
+
+    fn remove_peer_orphans(&self, now: Ticks) -> anyhow::Result<u64> {
+        let mut peers: KernelHash<MapData, PeerKey, Peers> = self.hash(map::PEERS)?;
+        let limit = Ticks::from_secs(MEMBERSHIP.as_secs() as u32);
+        let silent =
+            |peers: &Peers| peers.hosts.iter().all(|peer| peer.host == 0 || now.since(peer.seen) > limit);
+        let orphans: Vec<PeerKey> = peers
+            .iter()
+            .filter_map(Result::ok)
+            .filter(|(_, value)| silent(value))
+            .map(|(key, _)| key)
+            .collect();
+        Ok(orphans.iter().filter(|key| peers.remove(key).is_ok()).count() as u64)
+    }
+}
