@@ -34,10 +34,8 @@ pub fn outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Verdict {
     if own_tunnel {
         return Verdict::go_on(Step::OpenOutbound, flow.progress);
     }
-    if !own {
-        if let Err(reason) = gate::check(world.settings(), flow.class, Reason::SwitchedOff) {
-            return Verdict::drop(reason);
-        }
+    if !own && let Err(reason) = gate::check(world.settings(), flow.class, Reason::SwitchedOff) {
+        return Verdict::drop(reason);
     }
     let full = world.settings().switch(flow.class) == Switch::Full;
     let step = match flow.class {

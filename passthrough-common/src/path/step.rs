@@ -141,10 +141,8 @@ pub fn act<P: Packet, W: World>(
         Action::Send => false,
         _ => return verdict,
     };
-    if translates {
-        if let Err(reason) = translate::apply(packet, flow, edit) {
-            return Verdict::drop(reason);
-        }
+    if translates && let Err(reason) = translate::apply(packet, flow, edit) {
+        return Verdict::drop(reason);
     }
     let path = match verdict.action() {
         Action::TranslateAndPass => return Verdict::pass(Reason::Forwarded),

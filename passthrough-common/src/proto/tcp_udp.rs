@@ -74,7 +74,7 @@ pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
     let inside = (binding.address, binding.id);
     let held =
         world.bindings().hold(&BindingKey::new(Direction::Outbound, inside.0, inside.1, flow.protocol));
-    if !held.is_some_and(|held| held > 0) {
+    if held.is_none_or(|held| held == 0) {
         return Err(Reason::Contended);
     }
     // The session belongs to the class of its binding: a server may answer from any port (conformance L2, O5).
