@@ -16,9 +16,9 @@ pub struct Wish {
     pub protocol: u8,
     /// Class of the session that asks.
     pub class: Class,
-    /// Whether the shared ports (500, 1701) must stay free.
-    pub avoids_shared: bool,
-    /// Whether the gateway itself asks: its sockets are no conflict.
+    /// Outside ports that are not to be had ([`port::shared`]).
+    pub shared: (u16, u16),
+    /// Whether the gateway itself asks: its sockets are no conflict, and the ports that clients share are its own.
     pub own: bool,
 }
 
@@ -67,7 +67,7 @@ pub fn outside_address<W: World>(world: &W, inside: u32) -> u32 {
 /// Takes one outside endpoint, if it is free, with a count of one.
 #[inline(never)]
 fn claim<W: World>(world: &W, wish: &Wish, outside: (u32, u16)) -> Result<(), Refused> {
-    if wish.avoids_shared && port::is_shared(wish.protocol, outside.1) {
+    if outside.1 == wish.shared.0 || outside.1 == wish.shared.1 {
         return Err(Refused::Exists);
     }
     let outer = BindingKey::new(Direction::Inbound, outside.0, outside.1, wish.protocol);

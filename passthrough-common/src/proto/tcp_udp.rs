@@ -7,6 +7,7 @@ use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::Filtering;
 use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Space, View};
 use crate::seam::{Bindings, Table, World};
+use crate::session::port;
 
 use super::endpoint::{self, Wish};
 use super::{Flow, halves, number};
@@ -32,7 +33,8 @@ pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), 
         _ => (flow.selector as u16, 0),
     };
     let (inside, remote) = ((flow.source, near), (flow.destination, far));
-    let wish = Wish { inside, remote, protocol: flow.protocol, class: flow.class, avoids_shared: !own, own };
+    let shared = if own { (0, 0) } else { port::shared(world.settings(), flow.protocol) };
+    let wish = Wish { inside, remote, protocol: flow.protocol, class: flow.class, shared, own };
     let outside = endpoint::hold(world, &wish)?;
     let ends = Ends { inside, outside, remote };
     insert(world, flow, &ends, own)?;
