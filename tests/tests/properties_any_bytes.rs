@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use passthrough_common::abi::settings::option;
 use passthrough_common::abi::{
     Binding, BindingKey, Class, Direction, Reason, Session, SessionKey, Switch, Ticks,
 };
@@ -158,7 +157,7 @@ proptest! {
                 settings.switches[class] = if *switch == 0 { Switch::Off as u8 } else { *switch };
             }
             settings.switches[Class::Other as usize] = Switch::Full as u8;
-            settings.options = options & !option::ESP_COPY;
+            settings.options = options;
             settings.filtering = [filtering; 2];
         });
         let mut before = state(&host);

@@ -25,12 +25,10 @@ pub mod option {
     pub const KEEP_L2TP_PORT: u32 = 1 << 0;
     /// Packets from outside with a source that no public host has are dropped (RFC 6890).
     pub const DROP_MARTIANS: u32 = 1 << 1;
-    /// ESP for several candidates is copied to each of them; held otherwise.
-    pub const ESP_COPY: u32 = 1 << 2;
     /// Existing sessions go through the stack instead of by redirect.
-    pub const NO_REDIRECT: u32 = 1 << 3;
+    pub const NO_REDIRECT: u32 = 1 << 2;
     /// The operator named the outside addresses: userspace does not follow those of the WAN interface.
-    pub const FIXED_POOL: u32 = 1 << 4;
+    pub const FIXED_POOL: u32 = 1 << 3;
 }
 
 /// Idle times by what a session is and has shown. Index of [`Settings::idle`].
