@@ -90,9 +90,13 @@ impl Tables {
         hash.iter().collect::<Result<_, _>>().context("reading the interfaces")
     }
 
-    /// Adds or changes an interface.
+    /// Adds or changes an interface. One that is known as it is stays untouched: a new value takes the place of a freed
+    /// one, which a packet under way may still be reading.
     pub fn write_interface(&self, index: u32, interface: Interface) -> anyhow::Result<()> {
         let mut hash: KernelHash<_, u32, Interface> = self.hash(map::INTERFACES)?;
+        if hash.get(&index, 0).is_ok_and(|known| known == interface) {
+            return Ok(());
+        }
         hash.insert(index, interface, 0).context("writing an interface")
     }
 

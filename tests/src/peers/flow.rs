@@ -14,6 +14,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::{Peer, Round};
 use crate::wait;
 
+/// When a payload counts as lost. Nothing is sent twice, so what the gateway drops is lost however long one waits; and
+/// loading programs on a machine of two processors can keep an answer from its reader for most of a second.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Default)]
 struct Shared {
     stop: AtomicBool,
@@ -37,7 +41,7 @@ impl Flow {
         let inner = Arc::clone(&shared);
         let work = move || {
             while !inner.stop.load(Ordering::Relaxed) {
-                match peer.round(Duration::from_millis(500)) {
+                match peer.round(ANSWER_WITHIN) {
                     Ok(Round::Answered) => inner.answered.fetch_add(1, Ordering::Relaxed),
                     Ok(Round::Lost) => inner.lost.fetch_add(1, Ordering::Relaxed),
                     Err(error) => {

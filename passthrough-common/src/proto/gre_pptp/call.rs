@@ -5,7 +5,7 @@
 //! no segment need be held (conformance P14). 255 or 256 calls with one high byte fit to one server; they are
 //! drawn at random (RFC 6056).
 //!
-//! Entries are put straight into the table, without [`halves::insert_one`]: its search for room is too deep
+//! Entries are put straight into the table, without [`halves::insert`]: its frames are too deep
 //! for the kernel's stack here, and 32 times too much for its verifier. A full table refuses the message, and
 //! its sender repeats it.
 //!
