@@ -88,7 +88,6 @@ pub fn wan_ingress<P: Packet, W: World>(
     match find(packet, world, flow, edit)? {
         Found::Session => Ok(Verdict::TRANSLATE_AND_DELIVER),
         Found::Stale => Ok(Verdict::go_on(Step::Renew, flow.progress)),
-        // The gateway's own server on that port is outside the switches.
         Found::SwitchedOff => Err(Reason::SwitchedOffSession),
         Found::Nothing => Ok(open::inbound(world, flow)),
     }

@@ -72,7 +72,7 @@ pub fn must_read<P: Packet>(packet: &P, flow: &Flow) -> bool {
 ///
 /// [`Reason::ToGateway`], a punt: the message is for the gateway's own L2TP server (conformance O26).
 /// [`Reason::L2tpMalformed`]; [`Reason::L2tpHidden`] (L9); [`Reason::L2tpUnknown`] (L10);
-/// [`Reason::PeerLimit`]; [`Reason::PortsExhausted`] for a client that assigns too fast; those of `halves::insert_one`.
+/// [`Reason::PeerLimit`]; [`Reason::PortsExhausted`] for a client that assigns too fast; those of `halves::insert`.
 #[inline(always)]
 pub fn step<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Result<(), Reason> {
     if flow.has(progress::OUTBOUND) { outbound(packet, flow, world) } else { inbound(packet, flow, world) }
