@@ -1,7 +1,5 @@
 //! State of a PPTP control connection: two byte streams and the calls they set up (RFC 2637).
 
-use super::Ticks;
-
 /// Most calls in one control connection.
 pub const CALLS: usize = 16;
 /// How many rewritten fields each stream remembers, for retransmissions.
@@ -61,8 +59,8 @@ pub struct Control {
     pub streams: [Stream; 2],
     /// Calls of this connection.
     pub calls: [Call; CALLS],
-    /// When the connection was opened.
-    pub opened: Ticks,
+    /// 1 if the record is of an earlier connection between the same ends, whose session is gone.
+    pub outdated: u32,
     /// 0 if the connection was opened from inside (the client, PNS, is inside), 1 if from outside.
     pub opened_from: u32,
 }

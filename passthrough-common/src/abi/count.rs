@@ -16,10 +16,19 @@ impl Counter {
     /// Entries of the counter table.
     pub const ENTRIES: usize = CLASSES * 2 * Reason::COUNT;
 
-    /// Index of a counter in its table; `reason` is [`Reason`] as a byte.
+    /// Index of a counter in its table; `class` is [`Class`] and `reason` is [`Reason`], each as a byte.
     #[inline(always)]
-    pub const fn index(class: Class, direction: Direction, reason: u8) -> u32 {
+    pub const fn index(class: u8, direction: Direction, reason: u8) -> u32 {
         (class as u32 * 2 + direction as u32) * Reason::COUNT as u32 + reason as u32
+    }
+
+    /// What the counter with this index counts; `None` beyond the last.
+    pub fn of(index: u32) -> Option<(Class, Direction, Reason)> {
+        let reason = Reason::from_code((index % Reason::COUNT as u32) as u8)?;
+        let pair = index / Reason::COUNT as u32;
+        let direction = if pair.is_multiple_of(2) { Direction::Outbound } else { Direction::Inbound };
+        let in_table = (index as usize) < Counter::ENTRIES;
+        in_table.then(|| (Class::from_index((pair / 2) as u8), direction, reason))
     }
 }
 

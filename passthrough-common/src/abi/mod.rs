@@ -6,6 +6,7 @@
 pub mod class;
 pub mod control;
 pub mod count;
+pub mod exit;
 pub mod names;
 pub mod peers;
 #[cfg(feature = "user")]
@@ -19,6 +20,7 @@ pub mod ticks;
 pub use class::{CLASSES, Class, Direction, Switch};
 pub use control::{Call, Control, Field, Stream};
 pub use count::{Counter, Event};
+pub use exit::{Epoch, Exit};
 pub use peers::{Peer, PeerKey, Peers};
 pub use reason::Reason;
 pub use session::{Binding, BindingKey, Fragment, FragmentKey, Session, SessionKey, Space, View};
@@ -26,4 +28,4 @@ pub use settings::{Filtering, Interface, Link, Settings, Side};
 pub use ticks::Ticks;
 
 /// Version of everything in this module; kept in [`Settings::version`] and compared before pinned maps are reused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

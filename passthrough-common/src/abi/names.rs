@@ -4,7 +4,7 @@
 pub mod map {
     /// `u32` 0 -> `Settings`.
     pub const SETTINGS: &str = "SETTINGS";
-    /// Interface index, `u32` -> `Interface`.
+    /// Slot -> `Interface`: see there.
     pub const INTERFACES: &str = "INTERFACES";
     /// `SessionKey` -> `Session`.
     pub const SESSIONS: &str = "SESSIONS";
@@ -22,12 +22,17 @@ pub mod map {
     pub const EVENTS: &str = "EVENTS";
     /// `u32` 0 -> `u64`: the last sweep that the data path did itself.
     pub const SWEEPS: &str = "SWEEPS";
+    /// Slot -> `Exit`: ways out that the fast path has asked for.
+    pub const EXITS: &str = "EXITS";
+    /// Slot of `INTERFACES` -> device to which the fast path redirects.
+    pub const DEVICES: &str = "DEVICES";
     /// `Step` -> program: the data path's continuations.
     pub const STEPS: &str = "STEPS";
 
     /// Every map that is pinned and kept over restarts.
-    pub const ALL: [&str; 11] = [
-        SETTINGS, INTERFACES, SESSIONS, BINDINGS, FRAGMENTS, CONTROLS, PEERS, COUNTERS, EVENTS, SWEEPS, STEPS,
+    pub const ALL: [&str; 13] = [
+        SETTINGS, INTERFACES, SESSIONS, BINDINGS, FRAGMENTS, CONTROLS, PEERS, COUNTERS, EVENTS, SWEEPS,
+        EXITS, DEVICES, STEPS,
     ];
 }
 
@@ -39,6 +44,12 @@ pub mod program {
     pub const WAN_INGRESS: &str = "wan_ingress";
     /// TC ingress on each LAN interface.
     pub const LAN_INGRESS: &str = "lan_ingress";
+    /// XDP on the WAN interface and on each LAN interface: the fast path.
+    pub const FAST: [&str; 2] = [FAST_LAN, FAST_WAN];
+    /// XDP on each LAN interface.
+    pub const FAST_LAN: &str = "fast_lan";
+    /// XDP on the WAN interface.
+    pub const FAST_WAN: &str = "fast_wan";
     /// Run by test-run: removes expired sessions, or those that its arguments name.
     pub const SWEEP: &str = "sweep";
 }
@@ -63,22 +74,20 @@ pub enum Step {
     Renew = 5,
     /// Read the next message of a PPTP control stream.
     Control = 6,
-    /// Translate an ICMP error from inside and the packet it quotes.
-    ErrorOutbound = 7,
-    /// Translate an ICMP error from outside and the packet it quotes.
-    ErrorInbound = 8,
+    /// Translate an ICMP error and the packet it quotes.
+    Error = 7,
     /// Judge an IPv6 packet by its switch.
-    Ipv6 = 9,
+    Ipv6 = 8,
     /// Make the session of an ESP packet, or learn whose it is.
-    Esp = 10,
+    Esp = 9,
     /// Make the session of an outbound L2TP packet whose port is kept.
-    L2tp = 11,
+    L2tp = 10,
     /// Judge the IP options of an IPv4 packet.
-    Options = 12,
+    Options = 11,
     /// Make room in a full session table, at most once a second. It ends the packet's way.
-    Reclaim = 13,
+    Reclaim = 12,
     /// Read IKE where port 500 is kept.
-    Ike = 14,
+    Ike = 13,
 }
 
 impl Step {
@@ -92,20 +101,19 @@ impl Step {
             4 => Step::OpenInbound,
             5 => Step::Renew,
             6 => Step::Control,
-            7 => Step::ErrorOutbound,
-            8 => Step::ErrorInbound,
-            9 => Step::Ipv6,
-            10 => Step::Esp,
-            11 => Step::L2tp,
-            12 => Step::Options,
-            13 => Step::Reclaim,
+            7 => Step::Error,
+            8 => Step::Ipv6,
+            9 => Step::Esp,
+            10 => Step::L2tp,
+            11 => Step::Options,
+            12 => Step::Reclaim,
             _ => Step::Ike,
         }
     }
 }
 
 /// Every step's program, by name, with its index in the program array.
-pub const STEPS: [(&str, u32); 15] = [
+pub const STEPS: [(&str, u32); 14] = [
     ("step_wan_egress", Step::WanEgress as u32),
     ("step_wan_ingress", Step::WanIngress as u32),
     ("step_lan_ingress", Step::LanIngress as u32),
@@ -113,8 +121,7 @@ pub const STEPS: [(&str, u32); 15] = [
     ("step_open_inbound", Step::OpenInbound as u32),
     ("step_renew", Step::Renew as u32),
     ("step_control", Step::Control as u32),
-    ("step_error_outbound", Step::ErrorOutbound as u32),
-    ("step_error_inbound", Step::ErrorInbound as u32),
+    ("step_error", Step::Error as u32),
     ("step_ipv6", Step::Ipv6 as u32),
     ("step_esp", Step::Esp as u32),
     ("step_l2tp", Step::L2tp as u32),

@@ -22,5 +22,6 @@ plain!(
     Control,
     PeerKey,
     Peers,
-    Counter
+    Counter,
+    Exit
 );

@@ -29,6 +29,8 @@ pub mod option {
     pub const NO_REDIRECT: u32 = 1 << 2;
     /// The operator named the outside addresses: userspace does not follow those of the WAN interface.
     pub const FIXED_POOL: u32 = 1 << 3;
+    /// The path that the operator asked for, two bits: userspace keeps it here for a later `up`.
+    pub const MODE: u32 = 3 << 4;
 }
 
 /// Idle times by what a session is and has shown. Index of [`Settings::idle`].
@@ -54,8 +56,8 @@ pub enum Idle {
 /// Length of [`Settings::idle`].
 pub const IDLES: usize = 8;
 
-/// The settings. Written by userspace as a whole, read by the kernel side.
-#[repr(C)]
+/// The settings. Written by userspace as a whole, read by the kernel side. Aligned for reads of whole words.
+#[repr(C, align(8))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
     /// [`super::VERSION`] of the writer.
@@ -86,9 +88,13 @@ pub struct Settings {
     pub wireguard_ports: [u16; LIST],
     /// SSTP servers; 0 ends the list.
     pub sstp_servers: [u32; LIST],
+    /// Counts up whenever these settings, a route, a neighbour or a link have changed: see [`super::Epoch`].
+    pub changes: u32,
+    /// Keeps the size a multiple of 8.
+    pub padding: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 184);
+const _: () = assert!(size_of::<Settings>() == 192);
 
 /// A class's byte. By shifts, not by index: LLVM knows that a class is in bounds and leaves the mask out, and the
 /// verifier (6.18: "R8 max value is outside of the allowed memory range") does not.
@@ -136,6 +142,8 @@ impl Settings {
             openvpn_ports: [1194, 0, 0, 0, 0, 0, 0, 0],
             wireguard_ports: [51820, 0, 0, 0, 0, 0, 0, 0],
             sstp_servers: [0; LIST],
+            changes: 0,
+            padding: 0,
         }
     };
 
@@ -215,9 +223,21 @@ pub enum Link {
     Raw = 1,
 }
 
-/// Value of the interface table; its key is the interface index, `u32`.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Bits of [`Interface::flags`].
+pub mod port {
+    /// The fast path may send frames out here.
+    pub const FAST: u16 = 1 << 0;
+}
+
+/// Slots of the table of interfaces.
+pub const PORTS: u32 = 1024;
+/// In how many slots, from its home on, an interface may be.
+pub const PORT_TRIES: u32 = 4;
+
+/// An interface that takes part. An element of an array, since the fast path asks for one with every packet; it is in
+/// one of the [`PORT_TRIES`] slots that begin with its index modulo [`PORTS`].
+#[repr(C, align(8))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Interface {
     /// [`Side`] as a byte.
     pub side: u8,
@@ -225,8 +245,33 @@ pub struct Interface {
     pub link: u8,
     /// A tag that frames of this zone carry in their bytes; 0 for none (the usual case: the kernel strips tags).
     pub vlan: u16,
+    /// Bits of [`port`].
+    pub flags: u16,
+    /// The last two bytes of its Ethernet address, as a number.
+    pub address_tail: u16,
+    /// The first four bytes of its Ethernet address, as a number.
+    pub address_head: u32,
     /// Most bytes of an IP packet that leaves here.
     pub mtu: u32,
+    /// Interface index; 0 if the slot is free.
+    pub index: u32,
+    /// Error number with which its driver refused the fast path when the gateway was last brought up; 0 for none. For
+    /// userspace alone.
+    pub refusal: u32,
 }
 
-const _: () = assert!(size_of::<Interface>() == 8);
+impl Interface {
+    /// The slot that is tried at this attempt, counted from 0.
+    #[inline(always)]
+    pub const fn slot(index: u32, attempt: u32) -> u32 {
+        index.wrapping_add(attempt) & (PORTS - 1)
+    }
+
+    /// The Ethernet address split as it is kept.
+    pub const fn split(address: [u8; 6]) -> (u32, u16) {
+        let [a, b, c, d, e, f] = address;
+        (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]))
+    }
+}
+
+const _: () = assert!(size_of::<Interface>() == 24);

@@ -34,6 +34,18 @@ impl Ticks {
         if length > u32::MAX / 2 { Ticks(0) } else { Ticks(length) }
     }
 
+    /// This point in units of 1.07 s, modulo 256.
+    #[inline(always)]
+    pub const fn coarse(self) -> u8 {
+        (self.0 >> 4) as u8
+    }
+
+    /// This point in units of 2.15 s.
+    #[inline(always)]
+    pub const fn epoch(self) -> u32 {
+        self.0 >> 5
+    }
+
     /// The point this length after `self`.
     pub const fn plus(self, length: Ticks) -> Ticks {
         Ticks(self.0.wrapping_add(length.0))

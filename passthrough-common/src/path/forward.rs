@@ -48,7 +48,7 @@ pub struct Path {
 
 /// Takes one from the time to live (RFC 1812 section 5.3.1).
 #[inline(always)]
-fn decrement_ttl<P: Packet>(packet: &mut P, flow: &Flow) -> Result<(), Reason> {
+pub fn decrement_ttl<P: Packet>(packet: &mut P, flow: &Flow) -> Result<(), Reason> {
     let at = flow.ip_at + ipv4::TTL;
     let before = [flow.ttl, flow.protocol];
     let after = [flow.ttl - 1, flow.protocol];

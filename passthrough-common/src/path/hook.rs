@@ -9,6 +9,7 @@ use crate::session::tcp;
 use crate::wire::ipv4;
 
 use super::lookup::{self, Edit, Found};
+use super::open::Age;
 use super::{Verdict, fragment, gate, open};
 
 /// Whether the gateway itself sent the packet, or something else has given it an outside address as its source.
@@ -39,7 +40,7 @@ pub fn wan_egress<P: Packet, W: World>(
         return Err(Reason::NotTranslated);
     }
     if flow.error {
-        return Ok(Verdict::go_on(Step::ErrorOutbound, flow.progress));
+        return Ok(Verdict::go_on(Step::Error, flow.progress));
     }
     if flow.part == Part::Later {
         fragment::later(world, flow, edit)?;
@@ -76,7 +77,7 @@ pub fn wan_ingress<P: Packet, W: World>(
     }
     open::check_source(world, flow)?;
     if flow.error {
-        return Ok(Verdict::go_on(Step::ErrorInbound, flow.progress));
+        return Ok(Verdict::go_on(Step::Error, flow.progress));
     }
     if flow.part == Part::Later {
         fragment::later(world, flow, edit)?;
@@ -149,7 +150,15 @@ pub fn lan_ingress<P: Packet, W: World>(
     }
     let mut key = SessionKey::NONE;
     lookup::key(packet, flow, world, &mut key)?;
-    Ok(if open::lives(world, &key) { Verdict::SEND } else { Verdict::pass(Reason::FirstPacket) })
+    Ok(match open::age(world, &key) {
+        Age::Live => Verdict::SEND,
+        // A server may answer from another port than the one that told its class (conformance O5): removed here, its
+        // session would leave the packet to begin another.
+        Age::SwitchedOff => Verdict::drop(Reason::SwitchedOffSession),
+        // Renewed here, not left to the stack: the connection tracking there has not seen what went before.
+        Age::Stale if !flow.has(progress::RENEWED) => Verdict::go_on(Step::Renew, flow.progress),
+        Age::Stale | Age::None => Verdict::pass(Reason::FirstPacket),
+    })
 }
 
 /// A packet from inside to an outside address: to whoever inside is bound there, as if it came from outside

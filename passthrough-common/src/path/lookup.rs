@@ -1,11 +1,11 @@
 //! Look up: the session that a packet belongs to, and what the packet does to it.
 
-use crate::abi::session::flag;
+use crate::abi::session::{Rewrite, flag};
 use crate::abi::{Class, Reason, Session, SessionKey, Settings, Space, Switch, Ticks, View};
 use crate::proto::{Flow, esp_ike, l2tp, number, progress};
 use crate::seam::{Packet, Table, World};
-use crate::session::tcp;
-use crate::wire::transport;
+use crate::session::{idle, tcp};
+use crate::wire::{checksum, transport};
 
 /// UDP port of IKE (RFC 7296 section 2).
 pub const IKE_PORT: u16 = 500;
@@ -83,13 +83,38 @@ pub fn key<P: Packet, W: World>(
     world: &W,
     key: &mut SessionKey,
 ) -> Result<(), Reason> {
-    let outbound = flow.has(progress::OUTBOUND);
-    let (view, remote, local) = if outbound {
+    let (mut space, mut selector) = (Space::Host, 0);
+    select(packet, flow, world, &mut space, &mut selector)?;
+    *key = key_of(flow, space, selector);
+    Ok(())
+}
+
+/// The key of a packet whose session is told by this selector.
+#[inline(always)]
+pub fn key_of(flow: &Flow, space: Space, selector: u32) -> SessionKey {
+    let (view, remote, local) = if flow.has(progress::OUTBOUND) {
         (View::Outbound, flow.destination, flow.source)
     } else {
         (View::Inbound, flow.source, flow.destination)
     };
-    let (space, selector) = match flow.space {
+    SessionKey::new(view, remote, local, flow.protocol, space, selector)
+}
+
+/// What tells this packet's session, beside addresses and protocol.
+///
+/// # Errors
+///
+/// As [`key`].
+#[inline(always)]
+pub fn select<P: Packet, W: World>(
+    packet: &P,
+    flow: &Flow,
+    world: &W,
+    space: &mut Space,
+    selector: &mut u32,
+) -> Result<(), Reason> {
+    let outbound = flow.has(progress::OUTBOUND);
+    (*space, *selector) = match flow.space {
         Space::Ports if keeps_ike_port(world, flow, outbound) => {
             (Space::InitiatorSpi, esp_ike::initiator_key(packet, flow)?)
         }
@@ -106,7 +131,6 @@ pub fn key<P: Packet, W: World>(
         }
         space => (space, flow.selector),
     };
-    *key = SessionKey::new(view, remote, local, flow.protocol, space, selector);
     Ok(())
 }
 
@@ -121,61 +145,73 @@ pub fn session<P: Packet, W: World>(
 ) -> Found {
     let now = world.now();
     let settings = world.settings();
-    let is_tcp = flow.protocol == number::TCP;
     let reset = flow.tcp_flags & tcp::header::RST != 0;
-    let acknowledges = is_tcp && flow.tcp_flags & tcp::header::ACK != 0;
-    let acknowledged =
-        if acknowledges { packet.u32(flow.l4_at + transport::tcp::ACKNOWLEDGEMENT).unwrap_or(0) } else { 0 };
+    let acknowledged = acknowledged(packet, flow);
     let found = world.sessions().update(
         key,
         #[inline(always)]
         |session| {
             let stale = is_stale(settings, now, session) || (reset && !flow.has(progress::RENEWED));
             if !session.has(flag::OWN) && settings.switch(session.class()) == Switch::Off {
-                edit.class = session.class;
+                edit.class = session.class_index();
                 return Found::SwitchedOff;
             }
             if stale {
                 return Found::Stale;
             }
-            session.seen = now;
-            session.packets += 1;
-            session.bytes += u64::from(flow.length());
-            if is_tcp {
-                if acknowledges {
-                    session.mark = acknowledged;
-                }
-                if !reset {
-                    session.flags = tcp::advance(session.flags, flow.tcp_flags);
-                } else if flow.has(progress::RESETS) {
-                    session.flags |= flag::RST;
-                }
-            }
-            read_edit(session, flow, edit);
+            note(session, flow, now, acknowledged);
+            read_edit(key, session, flow, edit);
             Found::Session
         },
     );
     found.unwrap_or(Found::Nothing)
 }
 
+/// What a TCP segment acknowledges; 0 of anything else.
+#[inline(always)]
+pub fn acknowledged<P: Packet>(packet: &P, flow: &Flow) -> u32 {
+    if flow.tcp_flags & tcp::header::ACK == 0 {
+        return 0;
+    }
+    packet.u32(flow.l4_at + transport::tcp::ACKNOWLEDGEMENT).unwrap_or(0)
+}
+
+/// Lets a session see a packet of its own direction: time, counters, TCP state.
+#[inline(always)]
+pub fn note(session: &mut Session, flow: &Flow, now: Ticks, acknowledged: u32) {
+    session.seen = now;
+    session.count(flow.length());
+    if flow.protocol == number::TCP {
+        if flow.tcp_flags & tcp::header::ACK != 0 {
+            session.mark = acknowledged;
+        }
+        if flow.tcp_flags & tcp::header::RST == 0 {
+            session.flags = tcp::advance(session.flags, flow.tcp_flags);
+        } else if flow.has(progress::RESETS) {
+            session.flags |= flag::RST;
+        }
+    }
+}
+
 /// Whether a session must be renewed, or is of a time before its class was switched off.
 #[inline(always)]
 pub fn is_stale(settings: &Settings, now: Ticks, session: &Session) -> bool {
     let outdated = session.generation != settings.generation(session.class()) && !session.has(flag::OWN);
-    // A lease ends at a point in time: the difference is a sign.
-    outdated || now.0.wrapping_sub(session.lease.0) as i32 > 0
+    outdated || idle::lease_is_over(session, now)
 }
 
 /// What a session does to a packet.
 #[inline(always)]
-fn read_edit(session: &Session, flow: &Flow, edit: &mut Edit) {
+pub fn read_edit(key: &SessionKey, session: &Session, flow: &Flow, edit: &mut Edit) {
     edit.address = session.address;
-    edit.address_delta = session.address_delta;
-    edit.id_delta = session.id_delta;
+    edit.address_delta = checksum::delta32(key.local(), session.address);
+    edit.rewrite = session.rewrite();
+    // A call ID is outside every checksum.
+    let summed = edit.rewrite != Rewrite::Address as u8 && edit.rewrite != Rewrite::CallId as u8;
+    edit.id_delta = if summed { checksum::delta16(key.local_id(), session.id) } else { 0 };
     edit.id = session.id;
     edit.identification = flow.identification;
-    edit.rewrite = session.rewrite;
-    edit.class = session.class;
+    edit.class = session.class_index();
     edit.own = session.has(flag::OWN);
 }
 

@@ -9,6 +9,7 @@
 //! what a variant leaves undefined ends in registers that the verifier refuses (6.18: "!read_ok").
 
 pub mod classify;
+pub mod fast;
 pub mod forward;
 pub mod fragment;
 pub mod gate;

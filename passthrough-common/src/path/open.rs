@@ -178,8 +178,7 @@ fn is_own_tunnel<W: World>(world: &W, flow: &Flow) -> bool {
             let own = session.has(flag::OWN);
             if own {
                 session.seen = now;
-                session.packets += 1;
-                session.bytes += u64::from(flow.length());
+                session.count(flow.length());
             }
             own
         },
@@ -214,17 +213,38 @@ pub fn check_source<W: World>(world: &W, flow: &Flow) -> Result<(), Reason> {
     Ok(())
 }
 
+/// What a hook that does not translate finds of a packet's session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Age {
+    /// It lives.
+    Live,
+    /// It must be renewed first.
+    Stale,
+    /// It lives, but its switch is off.
+    SwitchedOff,
+    /// There is none.
+    None,
+}
+
 /// Whether a packet's session lives, without letting it see the packet: for the hook that comes before the one that
 /// translates.
 #[inline(always)]
-pub fn lives<W: World>(world: &W, key: &SessionKey) -> bool {
-    let now = world.now();
-    let stale = world.sessions().update(
+pub fn age<W: World>(world: &W, key: &SessionKey) -> Age {
+    let (settings, now) = (world.settings(), world.now());
+    let age = world.sessions().update(
         key,
         #[inline(always)]
-        |session| is_stale(world.settings(), now, session),
+        |session| {
+            if !session.has(flag::OWN) && settings.switch(session.class()) == Switch::Off {
+                Age::SwitchedOff
+            } else if is_stale(settings, now, session) {
+                Age::Stale
+            } else {
+                Age::Live
+            }
+        },
     );
-    stale == Some(false)
+    age.unwrap_or(Age::None)
 }
 
 /// Which step must read this packet before it is looked up; `None` for almost every packet.

@@ -65,21 +65,46 @@ pub fn network<P: Packet>(packet: &P, arrival: &Arrival, network: &mut Network) 
 #[inline(always)]
 pub fn ipv4<P: Packet>(packet: &P, ip_at: u32, flow: &mut Flow) -> Result<(), Reason> {
     let ip_at = packet.forget(ip_at);
-    // One `let` a word: several in one pattern leave registers undefined (6.18: "!read_ok").
     let Some(first) = packet.u32(ip_at) else { return Err(Reason::Malformed) };
+    let version_ihl = first >> 24;
+    if version_ihl >> 4 != 4 {
+        return Err(Reason::Malformed);
+    }
+    datagram(packet, ip_at, first, (version_ihl & 0x0f) * 4, flow)
+}
+
+/// Reads an IPv4 packet without options, whose fields are all where the compiler knows them to be.
+///
+/// # Errors
+///
+/// [`Reason::NeedsStack`] if it is another; else as [`ipv4`].
+#[inline(always)]
+pub fn ipv4_without_options<P: Packet>(packet: &P, ip_at: u32, flow: &mut Flow) -> Result<(), Reason> {
+    let Some(first) = packet.u32(ip_at) else { return Err(Reason::Malformed) };
+    if first >> 24 != (0x40 | (ipv4::LEN / 4)) {
+        return Err(Reason::NeedsStack);
+    }
+    datagram(packet, ip_at, first, ipv4::LEN, flow)
+}
+
+/// Reads the packet whose header of `header_length` bytes begins with the word `first`.
+#[inline(always)]
+fn datagram<P: Packet>(
+    packet: &P,
+    ip_at: u32,
+    first: u32,
+    header_length: u32,
+    flow: &mut Flow,
+) -> Result<(), Reason> {
+    // One `let` a word: several in one pattern leave registers undefined (6.18: "!read_ok").
     let Some(second) = packet.u32(ip_at + ipv4::IDENTIFICATION) else { return Err(Reason::Malformed) };
     let Some(third) = packet.u32(ip_at + ipv4::TTL) else { return Err(Reason::Malformed) };
     let Some(source) = packet.u32(ip_at + ipv4::SOURCE) else { return Err(Reason::Malformed) };
     let Some(destination) = packet.u32(ip_at + ipv4::DESTINATION) else { return Err(Reason::Malformed) };
-    let [version_ihl, tos, ..] = first.to_be_bytes();
+    let tos = (first >> 16) as u8;
     let [ttl, protocol, ..] = third.to_be_bytes();
-    let header_length = u32::from(version_ihl & 0x0f) * 4;
     let total_length = first & 0xffff;
-    if version_ihl >> 4 != 4
-        || header_length < ipv4::LEN
-        || total_length < header_length
-        || ip_at + total_length > packet.len()
-    {
+    if header_length < ipv4::LEN || total_length < header_length || ip_at + total_length > packet.len() {
         return Err(Reason::Malformed);
     }
     let options = header_length > ipv4::LEN;

@@ -1,10 +1,10 @@
-//! Renew: a session whose lease is over is looked at with its other half, its binding and its parent.
+//! Renew: a session whose lease is over is looked at with its other half and with what it depends on.
 
 use crate::abi::session::flag;
-use crate::abi::{BindingKey, Direction, SessionKey, View};
+use crate::abi::{Epoch, SessionKey};
 use crate::proto::{Flow, esp_ike, halves, number, progress};
 use crate::seam::{Packet, Table, World};
-use crate::session::{idle, pair, tcp};
+use crate::session::{pair, tcp};
 use crate::wire::transport;
 
 use super::lookup;
@@ -22,18 +22,16 @@ pub fn session<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> u32 {
         halves::remove(world, &key, &session);
         return passed;
     }
-    let lease = world.now().plus(idle::LEASE);
+    let now = world.now();
+    let exit = Epoch::of(world.settings(), now).unasked();
     world.sessions().update(&key, |session| {
         // A disconnected call keeps the end that it was given.
         if !(session.has(flag::FIN) && key.protocol() == number::GRE) {
-            session.lease = lease;
+            session.renewed = now.coarse();
+            session.seen = now;
+            session.exit = exit;
         }
     });
-    if session.has(flag::BOUND) && key.view() == View::Outbound {
-        let now = world.now();
-        let inside = BindingKey::new(Direction::Outbound, key.local(), key.local_id(), key.protocol());
-        world.bindings().update(&inside, |binding| binding.seen = now);
-    }
     if key.protocol() == number::ESP || key.space() == crate::abi::Space::InitiatorSpi {
         esp_ike::refresh(world, &key, &session);
     }

@@ -1,7 +1,7 @@
 //! The stages of a step: read, decide, act; and what becomes of a packet is counted.
 
 use crate::abi::names::Step;
-use crate::abi::{Class, Direction, Reason};
+use crate::abi::{Class, Counter, Direction, Reason};
 use crate::proto::gre_pptp::control;
 use crate::proto::{Flow, esp_ike, icmp, l2tp, progress, tcp_udp};
 use crate::seam::{Hop, Packet, Towards, World};
@@ -83,12 +83,7 @@ pub fn decide<P: Packet, W: World>(
             Err(Reason::FirstPacket) => go_on(Ok(()), flow, progress::READ),
             Err(reason) => Verdict::drop(reason),
         },
-        Step::ErrorOutbound => {
-            Verdict::or_drop(icmp::error_outbound(packet, flow, world), Verdict::pass(Reason::Forwarded))
-        }
-        Step::ErrorInbound => {
-            Verdict::or_drop(icmp::error_inbound(packet, flow, world), Verdict::pass(Reason::Forwarded))
-        }
+        Step::Error => Verdict::or_drop(icmp::error(packet, flow, world), Verdict::pass(Reason::Forwarded)),
         Step::Ipv6 => ipv6::judge(packet, world, flow),
         Step::Esp | Step::Ike | Step::L2tp => {
             if let Err(reason) = open::may_open(world, flow, hook::is_own(world, flow)) {
@@ -175,7 +170,7 @@ pub fn count<W: World>(world: &W, flow: &Flow, verdict: Verdict) {
         return;
     }
     let direction = if flow.has(progress::OUTBOUND) { Direction::Outbound } else { Direction::Inbound };
-    world.count(flow.class, direction, verdict.reason_code(), flow.length());
+    world.count(Counter::index(flow.class as u8, direction, verdict.reason_code()), flow.length());
 }
 
 /// The step that goes on after one that has made or read something.

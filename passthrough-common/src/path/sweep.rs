@@ -3,6 +3,7 @@
 use crate::abi::{Class, Session, SessionKey, Ticks, View};
 use crate::proto::halves;
 use crate::seam::World;
+use crate::session::idle;
 
 /// What a sweep removes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -26,7 +27,7 @@ pub fn visit<W: World>(world: &W, sweep: &Sweep, key: &SessionKey, session: &Ses
         View::Inbound | View::Quoted | View::Permit => session.address,
     };
     let wanted = sweep.all
-        || sweep.classes & (1 << (session.class & 31)) != 0
+        || sweep.classes & class_bit(session.class()) != 0
         || (sweep.host != 0 && sweep.host == inside)
         || is_due(world, key, session);
     if wanted {
@@ -38,8 +39,8 @@ pub fn visit<W: World>(world: &W, sweep: &Sweep, key: &SessionKey, session: &Ses
 #[inline(always)]
 fn is_due<W: World>(world: &W, key: &SessionKey, session: &Session) -> bool {
     // A lease that has not been over for long needs no look at the other half.
-    let lease_over = world.now().0.wrapping_sub(session.lease.plus(GRACE).0) as i32 > 0;
-    lease_over && halves::is_over(world, key, session)
+    let while_ago = Ticks(world.now().0.wrapping_sub(GRACE.0));
+    idle::lease_is_over(session, while_ago) && halves::is_over(world, key, session)
 }
 
 /// The bit of a class in [`Sweep::classes`].

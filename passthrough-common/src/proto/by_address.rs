@@ -160,7 +160,6 @@ mod tests {
             let out = gateway.sessions.get(&key(View::Outbound, S, A, protocol)).unwrap();
             let back = gateway.sessions.get(&key(View::Inbound, S, OUTSIDE, protocol)).unwrap();
             assert_eq!((out.address, back.address), (OUTSIDE, A));
-            assert_eq!(crate::wire::checksum::add(out.address_delta, back.address_delta), 0xffff);
         }
     }
 

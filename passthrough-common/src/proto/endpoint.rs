@@ -80,11 +80,9 @@ fn claim<W: World>(world: &W, wish: &Wish, outside: (u32, u16)) -> Result<(), Re
     let mut end = Binding {
         sessions: 0,
         address: wish.inside.0,
-        seen: world.now(),
         id: wish.inside.1,
         class: wish.class as u8,
         flags: if wish.own { flag::OWN } else { 0 },
-        reserved: 0,
     };
     world.bindings().insert(&outer, &end)?;
     end.sessions = 1;

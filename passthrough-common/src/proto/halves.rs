@@ -1,47 +1,28 @@
 //! Both halves of a session in the table, or neither; and both out again.
 
 use crate::abi::session::{Rewrite, flag};
-use crate::abi::{BindingKey, Class, Direction, Event, Reason, Session, SessionKey, Settings, Ticks};
+use crate::abi::{BindingKey, Class, Direction, Epoch, Event, Reason, Session, SessionKey, Settings, Ticks};
 use crate::seam::{Bindings, Refused, Table, World};
 use crate::session::{idle, pair};
-use crate::wire::checksum;
 
 use super::gre_pptp;
 
-/// A half of a session as it starts: its rewrite towards `address` and `id`, from what the packet shows.
-///
-/// `from` is the address and identifier that are replaced.
+/// A half of a session as it starts: its rewrite to this address and identifier.
 #[inline(always)]
 pub fn half(
     settings: &Settings,
     now: Ticks,
     class: Class,
     rewrite: Rewrite,
-    from: (u32, u16),
     to: (u32, u16),
     flags: u8,
 ) -> Session {
-    let id_delta = match rewrite {
-        Rewrite::Port | Rewrite::Identifier | Rewrite::TunnelId => checksum::delta16(from.1, to.1),
-        Rewrite::Address | Rewrite::CallId => 0,
-    };
-    Session {
-        packets: 0,
-        bytes: 0,
-        address: to.0,
-        seen: now,
-        opened: now,
-        lease: now.plus(idle::LEASE),
-        mark: 0,
-        address_delta: checksum::delta32(from.0, to.0),
-        id_delta,
-        id: to.1,
-        generation: settings.generation(class),
-        class: class as u8,
-        rewrite: rewrite as u8,
-        flags,
-        reserved: 0,
-    }
+    let mut half = Session::new(class, rewrite, to, flags);
+    half.seen = now;
+    half.renewed = now.coarse();
+    half.exit = Epoch::of(settings, now).unasked();
+    half.generation = settings.generation(class);
+    half
 }
 
 /// A session that is to be: both keys, and what turns one end into the other.
@@ -88,11 +69,11 @@ pub fn insert<W: World>(world: &W, pair: &Pair, conflict: Reason) -> Result<(), 
 #[inline(never)]
 fn put<W: World>(world: &W, pair: &Pair, direction: Direction, conflict: Reason) -> Result<(), Reason> {
     let (settings, now) = (world.settings(), world.now());
-    let (key, from, to) = match direction {
-        Direction::Outbound => (&pair.outbound, pair.inside, pair.outside),
-        Direction::Inbound => (&pair.inbound, pair.outside, pair.inside),
+    let (key, to) = match direction {
+        Direction::Outbound => (&pair.outbound, pair.outside),
+        Direction::Inbound => (&pair.inbound, pair.inside),
     };
-    let half = half(settings, now, pair.class, pair.rewrite, from, to, pair.flags);
+    let half = half(settings, now, pair.class, pair.rewrite, to, pair.flags);
     match world.sessions().insert(key, &half) {
         Ok(()) => Ok(()),
         Err(Refused::Exists) => Err(conflict),

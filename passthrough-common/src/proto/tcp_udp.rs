@@ -121,6 +121,10 @@ fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, own: bool) -> Result<()
         rewrite: if is_query { Rewrite::Identifier } else { Rewrite::Port },
         flags: flag::BOUND | if own { flag::OWN } else { 0 },
     };
+    if flow.protocol == number::TCP && flow.class == Class::Pptp {
+        // What is known of an earlier connection between the same ends is not of this one.
+        world.controls().update(&pair.outbound, |control| control.outdated = 1);
+    }
     let inserted = halves::insert(world, &pair, Reason::Contended);
     if inserted.is_err() {
         halves::release(world, &BindingKey::new(Direction::Outbound, inside.0, inside.1, flow.protocol));
@@ -137,7 +141,6 @@ fn permit<W: World>(world: &W, flow: &Flow, ends: &Ends) {
     if world.sessions().update(&key, |permit| permit.seen = now).is_some() {
         return;
     }
-    let half =
-        halves::half(world.settings(), now, flow.class, Rewrite::Address, ends.outside, ends.inside, 0);
+    let half = halves::half(world.settings(), now, flow.class, Rewrite::Address, ends.inside, 0);
     let _full = world.sessions().insert(&key, &half);
 }

@@ -6,13 +6,15 @@ use std::collections::HashMap;
 use std::vec::Vec;
 
 use super::{
-    Arrival, Bindings, Clock, Entropy, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables, Towards,
+    Arrival, Bindings, Clock, Entropy, Exits, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables,
+    Towards,
 };
+use crate::abi::exit::EXITS;
 use crate::abi::{
-    Binding, BindingKey, Call, Class, Control, Direction, Event, Field, Fragment, FragmentKey, Link, Peer,
-    PeerKey, Peers, Reason, Session, SessionKey, Settings, Side, Stream, Ticks, View,
+    Binding, BindingKey, Call, Class, Control, Counter, Direction, Event, Exit, Field, Fragment, FragmentKey,
+    Interface, Link, Peer, PeerKey, Peers, Reason, Session, SessionKey, Settings, Side, Stream, Ticks, View,
+    settings,
 };
-use crate::wire::checksum;
 
 /// A frame in memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,19 +37,6 @@ impl Packet for Frame {
             }
             None => false,
         }
-    }
-
-    fn fix_header_checksum(&mut self, at: u32, delta: u16) {
-        if let Some(sum) = self.u16(at) {
-            self.store(at, checksum::apply(sum, delta).to_be_bytes());
-        }
-    }
-
-    fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
-        let Some(sum) = self.u16(at) else { return };
-        let delta = checksum::add(pseudo, segment);
-        let sum = if zero_is_none { checksum::apply_udp(sum, delta) } else { checksum::apply(sum, delta) };
-        self.store(at, sum.to_be_bytes());
     }
 }
 
@@ -107,14 +96,14 @@ impl<K: Hash + Eq + Copy, V: Copy> Table<K, V> for Memory<K, V> {
 }
 
 impl Bindings for Memory<BindingKey, Binding> {
-    fn hold(&self, key: &BindingKey) -> Option<u64> {
+    fn hold(&self, key: &BindingKey) -> Option<u32> {
         self.update(key, |binding| {
             binding.sessions = binding.sessions.wrapping_add(1);
             binding.sessions.wrapping_sub(1)
         })
     }
 
-    fn release(&self, key: &BindingKey) -> Option<u64> {
+    fn release(&self, key: &BindingKey) -> Option<u32> {
         self.update(key, |binding| {
             binding.sessions = binding.sessions.wrapping_sub(1);
             binding.sessions.wrapping_add(1)
@@ -142,6 +131,10 @@ pub struct Gateway {
     pub now: Cell<Ticks>,
     /// Where the packet in hand came from.
     pub arrival: Cell<Arrival>,
+    /// The LAN interface and the WAN interface.
+    pub ports: [Interface; 2],
+    /// Ways out.
+    pub exits: Memory<u32, Exit>,
     /// Local sockets: protocol, address, port.
     pub listeners: RefCell<Vec<(u8, u32, u16)>>,
     /// Counts by class, direction and reason.
@@ -150,6 +143,8 @@ pub struct Gateway {
     pub events: RefCell<HashMap<u8, u64>>,
     /// MTU of both ways out.
     pub mtu: Cell<u16>,
+    /// How many random numbers have been drawn.
+    pub drawn: Cell<u64>,
     random: Cell<u64>,
 }
 
@@ -157,6 +152,8 @@ pub struct Gateway {
 pub const GATEWAY_INSIDE: u32 = 0xc0a8_0101;
 /// E, the gateway's address outside.
 pub const OUTSIDE: u32 = 0xcb00_7101;
+/// Ethernet address of both interfaces.
+pub const GATEWAY_ETHERNET: [u8; 6] = [2, 0, 0, 0, 0, 1];
 /// Index of the LAN interface.
 pub const LAN: u32 = 2;
 /// Index of the WAN interface.
@@ -185,10 +182,13 @@ impl Gateway {
             peers: Memory::with_capacity(1024),
             now: Cell::new(Ticks::from_secs(1000)),
             arrival: Cell::new(arrival(Side::Inside)),
+            ports: [port(Side::Inside), port(Side::Outside)],
+            exits: Memory::with_capacity(EXITS as usize),
             listeners: RefCell::default(),
             counts: RefCell::default(),
             events: RefCell::default(),
             mtu: Cell::new(1500),
+            drawn: Cell::new(0),
             random: Cell::new(0x9e37_79b9_7f4a_7c15),
         }
     }
@@ -266,12 +266,8 @@ impl Tables for Gateway {
             state: 0,
             fields: [Field::default(); 8],
         };
-        let empty = Control {
-            streams: [stream; 2],
-            calls: [Call::default(); 16],
-            opened: self.now.get(),
-            opened_from: 0,
-        };
+        let empty =
+            Control { streams: [stream; 2], calls: [Call::default(); 16], outdated: 0, opened_from: 0 };
         self.controls.insert(key, &empty)
     }
     fn peers(&self) -> &Self::Peers {
@@ -293,6 +289,7 @@ impl Clock for Gateway {
 
 impl Entropy for Gateway {
     fn random(&self) -> u32 {
+        self.drawn.set(self.drawn.get() + 1);
         // xorshift64*: enough for tests, and the same on every run.
         let mut state = self.random.get();
         state ^= state >> 12;
@@ -331,10 +328,65 @@ impl NextHop for Gateway {
     }
 }
 
+/// An interface of the gateway.
+pub fn port(side: Side) -> Interface {
+    let (address_head, address_tail) = Interface::split(GATEWAY_ETHERNET);
+    Interface {
+        side: side as u8,
+        flags: settings::port::FAST,
+        address_head,
+        address_tail,
+        mtu: 1500,
+        index: arrival(side).ifindex,
+        ..Interface::default()
+    }
+}
+
+/// Destination and source address of a frame that the gateway sends to `host`.
+pub fn ethernet_towards(host: u32) -> [u32; 3] {
+    let [a, b, c, d] = host.to_be_bytes();
+    let [e, f, g, h, i, j] = GATEWAY_ETHERNET;
+    [[2, 0, a, b], [c, d, e, f], [g, h, i, j]].map(u32::from_ne_bytes)
+}
+
+impl Exits for Gateway {
+    fn port(&self) -> Option<&Interface> {
+        self.arrival.get().side.map(|side| &self.ports[side as usize])
+    }
+
+    fn exit<R>(&self, slot: u32, look: impl FnOnce(&Exit) -> R) -> Option<R> {
+        assert!(slot < EXITS, "slot {slot}");
+        Some(look(&self.exits.get(&slot).unwrap_or_default()))
+    }
+
+    fn target(&self, exit: &Exit) -> Option<u32> {
+        if exit.port == Exit::NO_PORT { None } else { Some(exit.port) }
+    }
+
+    fn fill(&self, slot: u32, before: u64, exit: &Exit) -> bool {
+        let own = self.exits.get(&slot).unwrap_or_default().owner == before;
+        if own {
+            self.exits.remove(&slot);
+            self.exits.insert(&slot, exit).expect("every slot has room");
+        }
+        own
+    }
+
+    fn ask(&self, source: u32, destination: u32, tos: u8, length: u16, exit: &mut Exit) -> Towards {
+        let Route { towards, hop } = self.route(self.arrival.get().ifindex, source, destination, tos, length);
+        exit.owner = Exit::owner(hop.ifindex, hop.gateway);
+        exit.addresses = ethernet_towards(hop.gateway);
+        exit.mtu = u32::from(self.mtu.get());
+        let can_send = |port: &Interface| port.index == hop.ifindex && port.flags & settings::port::FAST != 0;
+        exit.port = if self.ports.iter().any(can_send) { hop.ifindex } else { Exit::NO_PORT };
+        towards
+    }
+}
+
 impl Report for Gateway {
-    fn count(&self, class: Class, direction: Direction, reason: u8, _bytes: u32) {
-        let Some(reason) = Reason::from_code(reason) else { return };
-        *self.counts.borrow_mut().entry((class, direction, reason)).or_default() += 1;
+    fn count(&self, index: u32, _bytes: u32) {
+        let counter = Counter::of(index).expect("a counter of the table");
+        *self.counts.borrow_mut().entry(counter).or_default() += 1;
     }
 
     fn event(&self, event: Event) {

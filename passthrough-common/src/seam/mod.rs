@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod entropy;
+pub mod exits;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
 pub mod next_hop;
@@ -11,6 +12,7 @@ pub mod tables;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
+pub use exits::Exits;
 pub use next_hop::{Arrival, Hop, NextHop, Route, Towards};
 pub use packet::Packet;
 pub use report::Report;

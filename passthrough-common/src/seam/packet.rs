@@ -1,5 +1,7 @@
 //! A packet as fixed-size values at bounded offsets. Offsets count bytes from the start of the frame.
 
+use crate::wire::checksum;
+
 /// A frame that can be read and changed in place.
 ///
 /// Nothing is ever seen as one slice: the kernel side could not prove it in bounds.
@@ -19,12 +21,26 @@ pub trait Packet {
     fn store<const N: usize>(&mut self, at: u32, bytes: [u8; N]) -> bool;
 
     /// Adds a one's complement delta to the IPv4 header checksum at `at`.
-    fn fix_header_checksum(&mut self, at: u32, delta: u16);
+    ///
+    /// A sum of the whole packet that something else keeps stays right: what the header gains in its fields it loses in
+    /// its checksum.
+    #[inline(always)]
+    fn fix_header_checksum(&mut self, at: u32, delta: u16) {
+        if let Some(sum) = self.u16(at) {
+            self.store(at, checksum::apply(sum, delta).to_be_bytes());
+        }
+    }
 
     /// Adds to the transport checksum at `at` what changed in the pseudo header and in the segment itself.
     ///
     /// `zero_is_none` for UDP: a zero checksum stays zero, and a computed zero becomes all ones (RFC 768).
-    fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool);
+    #[inline(always)]
+    fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
+        let Some(sum) = self.u16(at) else { return };
+        let delta = checksum::add(pseudo, segment);
+        let sum = if zero_is_none { checksum::apply_udp(sum, delta) } else { checksum::apply(sum, delta) };
+        self.store(at, sum.to_be_bytes());
+    }
 
     /// An offset below 256, as if nothing were known of where it came from.
     ///

@@ -1,11 +1,11 @@
 //! Counting what became of packets.
 
-use crate::abi::{Class, Direction, Event};
+use crate::abi::Event;
 
 /// Where counts go. Nothing is dropped without one.
 pub trait Report {
-    /// One packet of `bytes` bytes; `reason` is [`Reason`](crate::abi::Reason) as a byte.
-    fn count(&self, class: Class, direction: Direction, reason: u8, bytes: u32);
+    /// One packet of `bytes` bytes, under the counter with this [`Counter::index`](crate::abi::Counter::index).
+    fn count(&self, index: u32, bytes: u32);
 
     /// Something happened.
     fn event(&self, event: Event);

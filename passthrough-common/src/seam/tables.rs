@@ -31,10 +31,10 @@ pub trait Table<K, V> {
 /// The binding table, whose count of sessions is kept by atomic additions.
 pub trait Bindings: Table<BindingKey, Binding> {
     /// Counts one session more; the count before.
-    fn hold(&self, key: &BindingKey) -> Option<u64>;
+    fn hold(&self, key: &BindingKey) -> Option<u32>;
 
     /// Counts one session less; the count before.
-    fn release(&self, key: &BindingKey) -> Option<u64>;
+    fn release(&self, key: &BindingKey) -> Option<u32>;
 }
 
 /// Every table of the gateway.

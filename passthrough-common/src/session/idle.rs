@@ -9,6 +9,31 @@ use super::tcp;
 /// be set but that of a disconnected call, whose lease is cut short.
 pub const LEASE: Ticks = Ticks::from_secs(16);
 
+/// Whether a session's lease is over: nobody has looked at binding, parent and the other half for [`LEASE`].
+///
+/// Only sessions of some classes hang on more than their other half: those have to be renewed while they are in use.
+///
+/// What says when that was wraps after 4.6 minutes. A session that has been used within a lease has been renewed within
+/// two, and the lease of one that has not ends by its last packet: to renew is to note a packet, too.
+#[inline(always)]
+pub fn lease_is_over(session: &Session, now: Ticks) -> bool {
+    if now.since(session.seen) > LEASE {
+        return true;
+    }
+    // A difference of points is a sign: another processor's clock may have run ahead.
+    let held = now.coarse().wrapping_sub(session.renewed) as i8;
+    DEPENDENT >> session.class_index() & 1 != 0 && held > LEASE.coarse() as i8
+}
+
+/// Classes whose sessions hang on a control connection or on what their server's other clients do: a bit each.
+const DEPENDENT: u32 = 1 << Class::Pptp as u32 | 1 << Class::Ike as u32 | 1 << Class::Esp as u32;
+
+/// What [`Session::renewed`] must say for the lease to end `length` from now, rounded up.
+pub const fn lease_that_ends(now: Ticks, length: Ticks) -> u8 {
+    let held = length.plus(Ticks(15)).coarse();
+    now.coarse().wrapping_add(held).wrapping_sub(LEASE.coarse())
+}
+
 /// Which idle time holds for the session found under `key`; `twin` is its other half, if it has one.
 pub fn kind(key: &SessionKey, session: &Session, twin: Option<&Session>) -> Idle {
     match key.protocol() {

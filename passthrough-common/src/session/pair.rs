@@ -38,5 +38,5 @@ pub fn twin(key: &SessionKey, session: &Session) -> Option<SessionKey> {
 
 /// Whether this outbound half keeps port 1701, so that its other half goes by tunnel ID (held in `id`).
 fn keeps_l2tp_port(session: &Session) -> bool {
-    session.class == Class::L2tp as u8 && session.rewrite == Rewrite::Address as u8
+    session.class() == Class::L2tp && session.rewrite() == Rewrite::Address as u8
 }

@@ -12,16 +12,22 @@ pub const fn fold(sum: u32) -> u16 {
     ((sum & 0xffff) + (sum >> 16)) as u16
 }
 
+/// Folds a sum of two 16-bit numbers and a carry: one addition is enough.
+#[inline(always)]
+const fn fold_two(sum: u32) -> u16 {
+    ((sum & 0xffff) + (sum >> 16)) as u16
+}
+
 /// Sum of two deltas.
 #[inline(always)]
 pub const fn add(a: u16, b: u16) -> u16 {
-    fold(a as u32 + b as u32)
+    fold_two(a as u32 + b as u32)
 }
 
 /// Delta of a 16-bit field at an even offset.
 #[inline(always)]
 pub const fn delta16(before: u16, after: u16) -> u16 {
-    fold(!before as u32 + after as u32)
+    fold_two(!before as u32 + after as u32)
 }
 
 /// Delta of a 32-bit field at an even offset.
@@ -48,7 +54,7 @@ pub const fn at_parity(delta: u16, offset: u32) -> u16 {
 /// A checksum after a delta of what it covers: HC' = ~(~HC + delta).
 #[inline(always)]
 pub const fn apply(checksum: u16, delta: u16) -> u16 {
-    !fold(!checksum as u32 + delta as u32)
+    !fold_two(!checksum as u32 + delta as u32)
 }
 
 /// As [`apply`] for UDP over IPv4: zero means none and stays; a computed zero becomes all ones (RFC 768).

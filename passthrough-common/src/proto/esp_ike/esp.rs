@@ -6,7 +6,6 @@ use crate::abi::settings::Idle;
 use crate::abi::{Class, Event, PeerKey, Reason, Session, SessionKey, Ticks, View};
 use crate::proto::{Flow, halves};
 use crate::seam::{Packet, Table, World};
-use crate::wire::checksum;
 use crate::wire::esp::{self, Header};
 
 use super::peers::{self, Cause, Sent};
@@ -27,8 +26,8 @@ fn header<P: Packet>(packet: &P, flow: &Flow) -> Result<Header, Reason> {
 
 /// A half of the session of one SPI: nothing but the address changes (Q7).
 #[inline(always)]
-fn half<W: World>(world: &W, from: u32, to: u32, flags: u8) -> Session {
-    halves::half(world.settings(), world.now(), Class::Esp, Rewrite::Address, (from, 0), (to, 0), flags)
+fn half<W: World>(world: &W, to: u32, flags: u8) -> Session {
+    halves::half(world.settings(), world.now(), Class::Esp, Rewrite::Address, (to, 0), flags)
 }
 
 /// An outbound SPI that has not been seen (rules 3a and 4): its half, and what errors about it quote (I16).
@@ -50,12 +49,11 @@ fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32) -> Result<(), Reaso
     peers::join(world, &peers, ends.host, Sent::Esp)?;
     peers::open(world, &peers, ends.host, Cause::Esp, spi)?;
 
-    let mut half = half(world, ends.outside, ends.host, own_flag(world.settings(), ends.host));
+    let mut half = half(world, ends.host, own_flag(world.settings(), ends.host));
     if known.is_none() {
         table::put(world, &quoted, &half, Reason::EspConflict)?;
     }
     half.address = ends.outside;
-    half.address_delta = checksum::delta32(ends.host, ends.outside);
     let key = esp_key(View::Outbound, ends.server, ends.host, spi);
     if let Err(reason) = table::put(world, &key, &half, Reason::Contended) {
         if known.is_none() {
@@ -81,8 +79,8 @@ pub fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resul
 #[inline(never)]
 fn bind<W: World>(world: &W, peers: &PeerKey, host: u32, header: &Header) -> Result<(), Reason> {
     let flags = flag::LEARNED | flag::TENTATIVE | own_flag(world.settings(), host);
-    let mut half = half(world, peers.outside(), host, flags);
-    half.mark = header.sequence;
+    let mut half = half(world, host, flags);
+    half.mark = world.now().0;
     let key = esp_key(View::Inbound, peers.server(), peers.outside(), header.spi);
     table::put(world, &key, &half, Reason::EspConflict)?;
     if !peers::learned(world, peers, host) {
@@ -110,7 +108,7 @@ pub fn renew_outbound<W: World>(world: &W, key: &SessionKey, session: &Session) 
 #[inline(always)]
 pub fn renew_inbound<W: World>(world: &W, key: &SessionKey, session: &Session) {
     let (server, outside, host) = (key.remote(), key.local(), session.address);
-    let age = world.now().since(session.opened);
+    let age = world.now().since(Ticks(session.mark));
     let evidence = peers::evidence(world, &PeerKey::new(server, outside, IPSEC), host);
     let (mut confirmed, mut disputed) = (false, false);
     if let Some(evidence) = evidence {
@@ -128,6 +126,6 @@ pub fn renew_inbound<W: World>(world: &W, key: &SessionKey, session: &Session) {
 /// Whether an outbound session was used after the binding was made.
 #[inline(always)]
 fn has_sent_since<W: World>(world: &W, outbound: &SessionKey, binding: &Session) -> bool {
-    let sent = world.sessions().update(outbound, |outbound| outbound.seen.since(binding.opened).0 > 0);
+    let sent = world.sessions().update(outbound, |outbound| outbound.seen.since(Ticks(binding.mark)).0 > 0);
     sent.unwrap_or(false)
 }

@@ -5,8 +5,8 @@ use crate::abi::session::Rewrite;
 use crate::abi::{Class, Event, PeerKey, Reason, SessionKey, Space, Switch, View};
 use crate::proto::{Flow, halves, number};
 use crate::seam::{Packet, Table, World};
+use crate::wire;
 use crate::wire::ike::Exchange;
-use crate::wire::{self, checksum};
 
 use super::peers::{self, Cause, Sent};
 use super::{Ends, initiator_key, own_flag, table};
@@ -29,12 +29,10 @@ fn exchange<P: Packet>(packet: &P, flow: &Flow) -> Result<Exchange, Reason> {
 fn make_pair<W: World>(world: &W, ends: &Ends, initiator: u32) -> Result<(), Reason> {
     let (settings, now) = (world.settings(), world.now());
     let own = own_flag(settings, ends.host);
-    let (inner, outer) = ((ends.host, 500), (ends.outside, 500));
-    let mut half = halves::half(settings, now, Class::Ike, Rewrite::Address, outer, inner, own);
+    let mut half = halves::half(settings, now, Class::Ike, Rewrite::Address, (ends.host, 500), own);
     let back = key(View::Inbound, ends.server, ends.outside, initiator);
     table::put(world, &back, &half, Reason::IkeConflict)?;
     half.address = ends.outside;
-    half.address_delta = checksum::delta32(ends.host, ends.outside);
     let there = key(View::Outbound, ends.server, ends.host, initiator);
     if let Err(reason) = table::put(world, &there, &half, Reason::Contended) {
         world.sessions().remove(&back);

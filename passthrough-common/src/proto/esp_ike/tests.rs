@@ -56,8 +56,10 @@ impl Lab {
                 Some(session) if halves::is_over(&self.0, key, &session) => {
                     halves::remove(&self.0, key, &session)
                 }
-                Some(session) if self.0.now.get().since(session.lease).0 > 0 => {
-                    self.0.sessions.update(key, |session| session.lease = self.0.now.get().plus(idle::LEASE));
+                Some(session) if idle::lease_is_over(&session, self.0.now.get()) => {
+                    self.0.sessions.update(key, |session| {
+                        (session.renewed, session.seen) = (self.0.now.get().coarse(), self.0.now.get())
+                    });
                     refresh(&self.0, key, &session);
                 }
                 Some(session) => {
@@ -533,7 +535,11 @@ fn r8_replies_go_by_initiator_spi() {
     assert_eq!(lab.replies(S, 0xa, SA_INIT, RESPONSE), Ok(A));
     assert_eq!(lab.replies(S, 0xb, SA_INIT, RESPONSE), Ok(B));
     let (_, session) = lab.0.outbound()[0];
-    assert_eq!((session.id, session.id_delta), (500, 0), "the port stays 500");
+    assert_eq!(
+        (session.id, session.rewrite()),
+        (500, crate::abi::session::Rewrite::Address as u8),
+        "the port stays 500"
+    );
 }
 
 #[test]

@@ -15,9 +15,10 @@
 use crate::abi::control::CALLS;
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::Idle;
-use crate::abi::{Call, Class, Event, Reason, Session, SessionKey, Space, Ticks, View};
+use crate::abi::{Call, Class, Event, Reason, Session, SessionKey, Space, View};
 use crate::proto::{halves, number};
 use crate::seam::{Refused, Table, World};
+use crate::session::idle;
 use crate::session::port::TRIES;
 
 use super::header::selector;
@@ -65,12 +66,8 @@ impl Line {
             View::Inbound | View::Quoted => session.address,
             _ => key.local(),
         };
-        SessionKey::ports(
-            View::Outbound,
-            (key.remote(), session.reserved),
-            (host, session.parent()),
-            number::TCP,
-        )
+        let (remote_port, inside_port) = session.parent();
+        SessionKey::ports(View::Outbound, (key.remote(), remote_port), (host, inside_port), number::TCP)
     }
 
     #[inline(always)]
@@ -90,14 +87,13 @@ impl Line {
             View::Inbound | View::QuotedInside => Rewrite::CallId,
             _ => Rewrite::Address,
         };
-        let (from, to) = match view {
-            View::Inbound | View::Quoted => (self.outside, self.key.local()),
-            _ => (self.key.local(), self.outside),
+        let to = match view {
+            View::Inbound | View::Quoted => self.key.local(),
+            _ => self.outside,
         };
         let (settings, now) = (world.settings(), world.now());
-        let mut entry = halves::half(settings, now, Class::Pptp, rewrite, (from, 0), (to, id), self.own);
-        entry.mark = u32::from(self.key.local_id());
-        entry.reserved = self.key.remote_port();
+        let mut entry = halves::half(settings, now, Class::Pptp, rewrite, (to, id), self.own);
+        entry.set_parent(self.key.remote_port(), self.key.local_id());
         entry
     }
 }
@@ -279,7 +275,7 @@ fn take<W: World>(world: &W, line: &Line, inside: u16) -> Result<u32, Reason> {
 fn clear_if_over<W: World>(world: &W, key: &SessionKey) {
     let now = world.now();
     let over = world.sessions().update(key, |session| {
-        let flown = session.has(flag::FIN) && now.since(session.lease) > Ticks(0);
+        let flown = session.has(flag::FIN) && idle::lease_is_over(session, now);
         (flown, Line::of_call(key, session))
     });
     let over = match over {
@@ -409,12 +405,12 @@ fn end<W: World>(world: &W, line: &Line, call: &Call, ending: Ending) {
 
 #[inline(never)]
 fn end_entry<W: World>(world: &W, key: &SessionKey, (address, id): (u32, u16), ending: Ending) {
-    let lease = world.now().plus(world.settings().idle[Idle::Disconnected as usize]);
+    let renewed = idle::lease_that_ends(world.now(), world.settings().idle(Idle::Disconnected));
     let belongs = world.sessions().update(key, |session| {
         let belongs = session.address == address && session.id == id;
         if belongs && ending == Ending::AfterFlight {
             session.flags |= flag::FIN;
-            session.lease = lease;
+            session.renewed = renewed;
         }
         belongs
     });

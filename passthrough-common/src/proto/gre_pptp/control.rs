@@ -8,7 +8,7 @@
 //! held back, and no segment changes its length.
 
 use crate::abi::session::flag;
-use crate::abi::{Class, Control, Direction, Event, Field, Reason, SessionKey, Switch, Ticks, View};
+use crate::abi::{Class, Direction, Event, Field, Reason, SessionKey, Switch, View};
 use crate::proto::{Flow, Part, endpoint, number, progress};
 use crate::seam::{Packet, Refused, Table, World};
 use crate::session::tcp::header::{ACK, FIN, RST, SYN};
@@ -57,9 +57,9 @@ pub fn read<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Resu
         return Err(Reason::FragmentTiny);
     }
     let segment = Segment::of(packet, flow)?;
-    let (line, since) = line(flow, world).ok_or(Reason::FirstPacket)?;
+    let line = line(flow, world).ok_or(Reason::FirstPacket)?;
     let mut ends = false;
-    let result = follow(packet, world, &line, (&segment, since), &mut ends);
+    let result = follow(packet, world, &line, &segment, &mut ends);
     if ends {
         call::end_all(world, &line);
     }
@@ -75,16 +75,16 @@ fn follow<P: Packet, W: World>(
     packet: &mut P,
     world: &W,
     line: &Line,
-    (segment, since): (&Segment, Ticks),
+    segment: &Segment,
     ends: &mut bool,
 ) -> Result<Read, Reason> {
     if segment.has(SYN) {
-        *ends = synchronise(world, line, segment, since)?;
+        *ends = synchronise(world, line, segment)?;
         if *ends {
             return Ok(Read::More);
         }
     }
-    let place = place(world, line, segment.side, since);
+    let place = place(world, line, segment.side);
     if segment.has(RST) {
         // Judged by its exact number (RFC 5961 section 3.2): others pass, and end no call (conformance P8,
         // T11, Z34).
@@ -102,42 +102,33 @@ fn follow<P: Packet, W: World>(
     read_on(packet, world, line, (segment, &place), ends)
 }
 
-/// The connection of a segment, and since when it has its session, from which key and outside address are
-/// taken.
+/// The connection of a segment, from its session.
 #[inline(always)]
-fn line<W: World>(flow: &Flow, world: &W) -> Option<(Line, Ticks)> {
+fn line<W: World>(flow: &Flow, world: &W) -> Option<Line> {
     let source = (flow.source, flow.source_port());
     let destination = (flow.destination, flow.destination_port());
     if flow.has(progress::OUTBOUND) {
         let key = SessionKey::ports(View::Outbound, destination, source, number::TCP);
         let session = world.sessions().get(&key)?;
-        return Some((
-            Line { key, outside: session.address, own: session.flags & flag::OWN },
-            session.opened,
-        ));
+        return Some(Line { key, outside: session.address, own: session.flags & flag::OWN });
     }
     let session =
         world.sessions().get(&SessionKey::ports(View::Inbound, source, destination, number::TCP))?;
     let key = SessionKey::ports(View::Outbound, source, (session.address, session.id), number::TCP);
-    Some((Line { key, outside: flow.destination, own: session.flags & flag::OWN }, session.opened))
+    Some(Line { key, outside: flow.destination, own: session.flags & flag::OWN })
 }
 
-/// Where a stream is; before its start if the record is older than the session `since`, and thus another
-/// connection's.
+/// Where a stream is; before its start if the record is of an earlier connection.
 #[inline(always)]
-fn place<W: World>(world: &W, line: &Line, side: u32, since: Ticks) -> Place {
+fn place<W: World>(world: &W, line: &Line, side: u32) -> Place {
     let mut place = Place { next: 0, state: state::NEW, role: Role::Pns };
     world.controls().update(&line.key, |control| {
         let stream = &control.streams[side as usize & 1];
         place.next = stream.next;
         place.role = if control.opened_from == 0 { Role::Pns } else { Role::Pac };
-        place.state = if is_older(control, since) { state::NEW } else { stream.state };
+        place.state = if control.outdated != 0 { state::NEW } else { stream.state };
     });
     place
-}
-
-fn is_older(control: &Control, since: Ticks) -> bool {
-    since.since(control.opened) > Ticks(0)
 }
 
 /// What a SYN does to the streams.
@@ -154,7 +145,7 @@ enum Start {
 /// Takes the first sequence number of a stream from its SYN; `true` if the calls of an earlier connection
 /// end.
 #[inline(never)]
-fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment, since: Ticks) -> Result<bool, Reason> {
+fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment) -> Result<bool, Reason> {
     let own = segment.side as usize & 1;
     let other = own ^ 1;
     let answers = segment.has(ACK);
@@ -164,7 +155,7 @@ fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment, since: Ticks
     }
     let start = world.controls().update(&line.key, |control| {
         let (mine, theirs) = (&control.streams[own & 1], &control.streams[other & 1]);
-        let older = is_older(control, since);
+        let older = control.outdated != 0;
         let pristine = older || (mine.state == state::NEW && theirs.state == state::NEW);
         let over = |state| state == state::CLOSED || state == state::LOST;
         // Sent again with another number before anybody answered: the client began anew on the same port.
@@ -193,10 +184,9 @@ fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment, since: Ticks
         Some(Start::Not) => return Ok(false),
         Some(_) => {}
     }
-    let now = world.now();
     world.controls().update(&line.key, |control| {
         if start == Some(Start::Connection) {
-            control.opened = now;
+            control.outdated = 0;
             control.opened_from = own as u32;
             control.streams[other & 1].state = state::NEW;
         }

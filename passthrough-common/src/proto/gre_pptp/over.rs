@@ -5,7 +5,7 @@ use crate::abi::settings::Idle;
 use crate::abi::{Class, Session, SessionKey, Space, Ticks, View};
 use crate::proto::number;
 use crate::seam::{Table, World};
-use crate::session::pair;
+use crate::session::{idle, pair};
 
 use super::call::Line;
 use super::stream::state;
@@ -29,7 +29,7 @@ pub fn call_is_over<W: World>(world: &W, now: Ticks, key: &SessionKey, session: 
         return now.since(session.seen) > limit && seen.is_none_or(|seen| now.since(seen) > limit);
     }
     if session.has(flag::FIN) {
-        return now.since(session.lease) > Ticks(0);
+        return idle::lease_is_over(session, now);
     }
     control_is_over(world, now, &Line::of_call(key, session))
 }

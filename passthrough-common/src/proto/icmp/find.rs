@@ -94,7 +94,7 @@ fn owner<W: World>(world: &W, key: &SessionKey) -> Owner {
         return Owner::NOBODY;
     }
     let rewrite = match key.space() {
-        Space::Ports if session.rewrite == Rewrite::Port as u8 => Rewrite::Port,
+        Space::Ports if session.rewrite() == Rewrite::Port as u8 => Rewrite::Port,
         Space::Identifier => Rewrite::Identifier,
         Space::CallId if matches!(key.view(), View::QuotedInside) => Rewrite::CallId,
         _ => Rewrite::Address,

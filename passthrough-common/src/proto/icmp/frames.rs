@@ -147,13 +147,13 @@ pub fn flow(frame: &Frame, outbound: bool) -> Flow {
 
 /// Translates an error from outside; its destination then.
 pub fn error_inbound(error: &mut Frame, flow: &Flow, gateway: &Gateway) -> Result<u32, Reason> {
-    errors::error_inbound(error, flow, gateway)?;
+    errors::error(error, flow, gateway)?;
     error.u32(30).ok_or(Reason::Malformed)
 }
 
 /// Translates an error from inside; its source then.
 pub fn error_outbound(error: &mut Frame, flow: &Flow, gateway: &Gateway) -> Result<u32, Reason> {
-    errors::error_outbound(error, flow, gateway)?;
+    errors::error(error, flow, gateway)?;
     error.u32(26).ok_or(Reason::Malformed)
 }
 

@@ -1,7 +1,7 @@
 //! ICMP (RFC 792) through the NAT as RFC 5508 wants it: queries by identifier, errors by the packet that they quote.
 //!
 //! Echo and timestamp queries are sessions like UDP's, made by `tcp_udp`; here is only what a message is. Errors have no
-//! session: [`error_inbound`] and [`error_outbound`] find the one that the quoted packet belongs to and restore the
+//! session: [`error`] finds the one that the quoted packet belongs to and restores the
 //! quote as its reader knows it, with every checksum in it. An error changes no state: it refreshes nothing and ends
 //! nothing (conformance I8, U15).
 //!
@@ -63,31 +63,15 @@ pub fn parse<P: Packet>(packet: &P, at: u32, end: u32) -> Result<Kind, Reason> {
     if at + icmp::LEN + ipv4::LEN > end { Err(Reason::IcmpMalformed) } else { Ok(Kind::Error) }
 }
 
-/// Translates an error from outside about a packet that went out: quote and destination become the inside host's.
-/// The destination stays if the quoted packet was the gateway's own.
+/// Translates an error and its quote. From outside it is about a packet that went out: quote and destination become the
+/// inside host's. From inside it is about one that came in: quote and source become the outside address's (conformance
+/// I7). The end that is the gateway itself stays.
 ///
 /// # Errors
 ///
 /// [`Reason::IcmpMalformed`]; [`Reason::IcmpNoSession`] (conformance I6, Z28); [`Reason::SwitchedOffError`] (O13).
 #[inline(always)]
-pub fn error_inbound<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Result<(), Reason> {
-    error(packet, flow, world)
-}
-
-/// Translates an error from inside about a packet that came in: quote and source become the outside address's.
-/// The source stays if the gateway itself reports.
-///
-/// # Errors
-///
-/// As [`error_inbound`] (conformance I7).
-#[inline(always)]
-pub fn error_outbound<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Result<(), Reason> {
-    error(packet, flow, world)
-}
-
-/// Both directions: which end of the quote is translated follows from the flow's.
-#[inline(always)]
-fn error<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Result<(), Reason> {
+pub fn error<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Result<(), Reason> {
     let outbound = flow.has(progress::OUTBOUND);
     let near = if outbound { flow.source } else { flow.destination };
     check(packet, flow)?;

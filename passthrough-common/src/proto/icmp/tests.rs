@@ -21,8 +21,8 @@ fn gateway() -> Gateway {
     gateway
 }
 
-fn put(gateway: &Gateway, key: SessionKey, class: Class, rewrite: Rewrite, from: (u32, u16), to: (u32, u16)) {
-    let half = halves::half(&gateway.settings, gateway.now.get(), class, rewrite, from, to, 0);
+fn put(gateway: &Gateway, key: SessionKey, class: Class, rewrite: Rewrite, to: (u32, u16)) {
+    let half = halves::half(&gateway.settings, gateway.now.get(), class, rewrite, to, 0);
     gateway.sessions.insert(&key, &half).unwrap();
 }
 
@@ -37,15 +37,15 @@ fn open(gateway: &Gateway, protocol: u8, inside: (u32, u16), outside: (u32, u16)
         1 => SessionKey::new(view, server.0, local.0, 1, Space::Identifier, local.1.into()),
         _ => SessionKey::ports(view, server, local, protocol),
     };
-    put(gateway, key(View::Outbound, inside), class, rewrite, inside, outside);
-    put(gateway, key(View::Inbound, outside), class, rewrite, outside, inside);
+    put(gateway, key(View::Outbound, inside), class, rewrite, outside);
+    put(gateway, key(View::Inbound, outside), class, rewrite, inside);
 }
 
 /// A session of addresses and a selector that is not rewritten.
 fn open_selector(gateway: &Gateway, class: Class, protocol: u8, host: u32, space: Space, selector: u32) {
     let key = |view, local| SessionKey::new(view, S, local, protocol, space, selector);
-    put(gateway, key(View::Outbound, host), class, Rewrite::Address, (host, 0), (E, 0));
-    put(gateway, key(View::Inbound, E), class, Rewrite::Address, (E, 0), (host, 0));
+    put(gateway, key(View::Outbound, host), class, Rewrite::Address, (E, 0));
+    put(gateway, key(View::Inbound, E), class, Rewrite::Address, (host, 0));
 }
 
 fn quoting(ends: (u32, u32), (kind, code): (u8, u8), rest: [u8; 4], quote: &[u8]) -> Frame {
@@ -286,14 +286,13 @@ fn open_call(gateway: &Gateway, host: u32, port: u16, (inside, outside, remote):
     gateway.open_control(&control).unwrap();
     let call =
         |view, local, id| SessionKey::new(view, S, local, 47, Space::CallId, gre_pptp::header::selector(id));
-    let settle = |key: SessionKey, rewrite, from, to| {
-        let mut half = halves::half(&gateway.settings, gateway.now.get(), Class::Pptp, rewrite, from, to, 0);
-        half.mark = port.into();
-        half.reserved = 1723;
+    let settle = |key: SessionKey, rewrite, to| {
+        let mut half = halves::half(&gateway.settings, gateway.now.get(), Class::Pptp, rewrite, to, 0);
+        half.set_parent(1723, port);
         gateway.sessions.insert(&key, &half).unwrap();
     };
-    settle(call(View::Quoted, E, remote), Rewrite::Address, (E, 0), (host, 0));
-    settle(call(View::QuotedInside, host, inside), Rewrite::Address, (host, 0), (E, outside));
+    settle(call(View::Quoted, E, remote), Rewrite::Address, (host, 0));
+    settle(call(View::QuotedInside, host, inside), Rewrite::Address, (E, outside));
 }
 
 #[test]
@@ -362,9 +361,9 @@ fn errors_about_esp_go_by_the_spi_that_they_quote() {
     let gateway = gateway();
     for (host, out, back) in [(A, 0x1001, 0x2001), (B, 0x1002, 0x2002)] {
         let key = |view, local, spi| SessionKey::new(view, S, local, 50, Space::Spi, spi);
-        put(&gateway, key(View::Outbound, host, out), Class::Esp, Rewrite::Address, (host, 0), (E, 0));
-        put(&gateway, key(View::Quoted, E, out), Class::Esp, Rewrite::Address, (E, 0), (host, 0));
-        put(&gateway, key(View::Inbound, E, back), Class::Esp, Rewrite::Address, (E, 0), (host, 0));
+        put(&gateway, key(View::Outbound, host, out), Class::Esp, Rewrite::Address, (E, 0));
+        put(&gateway, key(View::Quoted, E, out), Class::Esp, Rewrite::Address, (host, 0));
+        put(&gateway, key(View::Inbound, E, back), Class::Esp, Rewrite::Address, (host, 0));
     }
     for (host, spi) in [(A, 0x1001), (B, 0x1002)] {
         let (wire, sent) = (ipv4((E, S), 50, &esp(spi)), ipv4((host, S), 50, &esp(spi)));
@@ -545,8 +544,8 @@ fn errors_about_ike_on_500_go_by_initiator_spi() {
         let probe = frame(&ipv4((host, S), 17, &udp((host, S), (500, 500), &ike)));
         let selector = crate::proto::esp_ike::initiator_key(&probe, &flow(&probe, true)).unwrap();
         let key = |view, local| SessionKey::new(view, S, local, 17, Space::InitiatorSpi, selector);
-        put(&gateway, key(View::Outbound, host), Class::Ike, Rewrite::Address, (host, 0), (E, 0));
-        put(&gateway, key(View::Inbound, E), Class::Ike, Rewrite::Address, (E, 0), (host, 0));
+        put(&gateway, key(View::Outbound, host), Class::Ike, Rewrite::Address, (E, 0));
+        put(&gateway, key(View::Inbound, E), Class::Ike, Rewrite::Address, (host, 0));
         let sent = ipv4((host, S), 17, &udp((host, S), (500, 500), &ike));
         let wire = ipv4((E, S), 17, &udp((E, S), (500, 500), &ike));
         reaches(&gateway, host, (3, 4), &wire, &sent);

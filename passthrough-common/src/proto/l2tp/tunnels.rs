@@ -41,15 +41,15 @@ pub const fn quoted_key(server: u32, outside: u32, tunnel: u16) -> SessionKey {
 /// Whether a half at the outbound key is one of a kept port.
 #[inline(always)]
 fn is_kept(session: &Session) -> bool {
-    session.class == Class::L2tp as u8 && session.rewrite == Rewrite::Address as u8
+    session.class() == Class::L2tp && session.rewrite() == Rewrite::Address as u8
 }
 
 #[inline(always)]
-fn half<W: World>(world: &W, rewrite: Rewrite, from: (u32, u16), to: (u32, u16)) -> Session {
+fn half<W: World>(world: &W, rewrite: Rewrite, from: u32, to: (u32, u16)) -> Session {
     let settings = world.settings();
-    let own = settings.is_outside_address(from.0) && settings.is_outside_address(to.0);
+    let own = settings.is_outside_address(from) && settings.is_outside_address(to.0);
     let flags = if own { flag::OWN } else { 0 };
-    halves::half(settings, world.now(), Class::L2tp, rewrite, from, to, flags)
+    halves::half(settings, world.now(), Class::L2tp, rewrite, to, flags)
 }
 
 /// Puts a half where none is.
@@ -71,7 +71,7 @@ fn put<W: World>(world: &W, key: &SessionKey, session: &Session) -> Result<(), R
 /// option was set stays, and with it the translated port.
 #[inline(never)]
 pub fn last_assigned<W: World>(world: &W, client: &Client) -> Option<u16> {
-    let fresh = half(world, Rewrite::Address, (client.host, 0), (client.outside, 0));
+    let fresh = half(world, Rewrite::Address, client.host, (client.outside, 0));
     world.sessions().update(&outbound_key(client), |session| {
         if is_kept(session) {
             if session.generation != fresh.generation || session.address != fresh.address {
@@ -90,7 +90,7 @@ pub fn last_assigned<W: World>(world: &W, client: &Client) -> Option<u16> {
 /// [`Reason::Contended`], [`Reason::TableFull`].
 #[inline(never)]
 pub fn open<W: World>(world: &W, client: &Client) -> Result<(), Reason> {
-    let session = half(world, Rewrite::Address, (client.host, 0), (client.outside, 0));
+    let session = half(world, Rewrite::Address, client.host, (client.outside, 0));
     put(world, &outbound_key(client), &session)?;
     world.event(Event::SessionOpened);
     Ok(())
@@ -216,7 +216,7 @@ fn take<W: World>(world: &W, client: &Client, tunnel: u16) -> u16 {
 pub fn insert<W: World>(world: &W, client: &Client, tunnel: u16, id: u16) -> Result<(), Reason> {
     // Equal IDs need no edit of the header.
     let rewrite = if tunnel == id { Rewrite::Address } else { Rewrite::TunnelId };
-    let session = half(world, rewrite, (client.outside, id), (client.host, tunnel));
+    let session = half(world, rewrite, client.outside, (client.host, tunnel));
     let key = inbound_key(client.server, client.outside, id);
     match world.sessions().update(&key, |over| *over = session) {
         Some(()) => Ok(()),
@@ -228,7 +228,7 @@ pub fn insert<W: World>(world: &W, client: &Client, tunnel: u16, id: u16) -> Res
 #[inline(never)]
 pub fn remember_quoted<W: World>(world: &W, client: &Client, tunnel: u16) {
     let key = quoted_key(client.server, client.outside, tunnel);
-    let fresh = half(world, Rewrite::Address, (client.outside, 0), (client.host, 0));
+    let fresh = half(world, Rewrite::Address, client.outside, (client.host, 0));
     let limit = world.settings().idle[Idle::Udp as usize];
     let known = world.sessions().update(&key, |session| {
         let over = session.generation != fresh.generation || fresh.seen.since(session.seen) > limit;

@@ -22,10 +22,10 @@ fn many_clients_with_the_same_call_id_share_a_server() {
     }
     for host in 0..64 {
         let back = gre(&world, View::Inbound, S, OUTSIDE, seen[host as usize]).unwrap();
-        assert_eq!((back.address, back.id, back.rewrite), (A + host, 0, Rewrite::CallId as u8));
+        assert_eq!((back.address, back.id, back.rewrite()), (A + host, 0, Rewrite::CallId as u8));
         let out = gre(&world, View::Outbound, S, A + host, host as u16).unwrap();
         assert_eq!(
-            (out.address, out.id, out.rewrite),
+            (out.address, out.id, out.rewrite()),
             (OUTSIDE, seen[host as usize], Rewrite::Address as u8)
         );
         // P21: from another server, nothing.

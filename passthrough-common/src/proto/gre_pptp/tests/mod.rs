@@ -117,11 +117,13 @@ impl<'a> Connection<'a> {
         let (settings, now) = (&self.world.settings, self.world.now.get());
         let (inside, outside) = ((self.host, self.host_port), (OUTSIDE, self.outside_port));
         let remote = (self.server, self.server_port);
-        let half = |from, to| halves::half(settings, now, Class::Pptp, Rewrite::Port, from, to, 0);
+        let half = |to| halves::half(settings, now, Class::Pptp, Rewrite::Port, to, 0);
         let outbound = SessionKey::ports(View::Outbound, remote, inside, number::TCP);
         let inbound = SessionKey::ports(View::Inbound, remote, outside, number::TCP);
-        let _ = self.world.sessions.insert(&outbound, &half(inside, outside));
-        let _ = self.world.sessions.insert(&inbound, &half(outside, inside));
+        if self.world.sessions.insert(&outbound, &half(outside)).is_ok() {
+            self.world.controls.update(&outbound, |control| control.outdated = 1);
+        }
+        let _ = self.world.sessions.insert(&inbound, &half(inside));
     }
 
     pub fn key(&self) -> SessionKey {
