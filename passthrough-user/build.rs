@@ -1,126 +1,17 @@
-//! Builds the kernel programs into `OUT_DIR/passthrough` and refuses an object in which a panic is left.
-//!
-//! `aya-build` decides its cargo's flags alone and hands the rest of its environment on. What else the kernel programs'
-//! build needs is therefore put into that environment, by running this same program again: setting a variable of a
-//! running process is unsafe, and set for the whole workspace it would reach the host's crates too.
+//! Builds the kernel programs into `OUT_DIR/passthrough`.
 
+#[path = "../passthrough-ebpf/rule.rs"]
+mod rule;
 #[path = "../xtask/src/toolchain.rs"]
 #[expect(dead_code, reason = "xtask uses the rest of the rule")]
 mod toolchain;
 
-use std::env;
-use std::error::Error;
-use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-
-use aya_build::{Package, build_ebpf};
-use object::{Object as _, ObjectSymbol as _};
-use toolchain::{BOOTSTRAP, Toolchain};
-
-/// Says as what this program runs.
-const ROLE: &str = "PASSTHROUGH_BUILD_ROLE";
-
-/// The processor of the kernel programs: with 32-bit registers and jumps. rustc's default has neither, and kernel 6.1
-/// refuses version 4.
-const CPU: &str = "-Ctarget-cpu=v3";
-
-/// What a mangled path of `core::panicking` holds, in the old scheme and in the new.
-const PANIC: &str = "9panicking";
-
-/// What cargo says while all is well, and `aya-build` where there is no rustup. It hands each line on as a warning.
-const PROGRESS: [&str; 9] = [
-    "Compiling ",
-    "Finished ",
-    "Downloading ",
-    "Downloaded ",
-    "Updating ",
-    "Locking ",
-    "Adding ",
-    "Blocking ",
-    "which(rustup)=",
-];
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done = match env::var(ROLE).as_deref() {
-        // Started by cargo.
-        Err(_) => run_as_builder(),
-        // Started by the arm above. Its own cargo starts it once more for each crate, with rustc's command line.
-        Ok(_) => match env::args_os().nth(1) {
-            None => build().map(|()| ExitCode::SUCCESS),
-            Some(_) => rustc(),
-        },
-    };
-    match done {
-        Ok(code) => code,
-        Err(error) => {
-            println!("cargo:warning={error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Runs this program in the environment of the kernel programs' build, and passes on what it says, but for cargo's
-/// progress.
-fn run_as_builder() -> Result<ExitCode, Box<dyn Error>> {
-    let own = env::current_exe()?;
-    let mut builder = Command::new(&own);
-    builder.env(ROLE, "builder").env("RUSTC_BOOTSTRAP", BOOTSTRAP).env("RUSTC_WRAPPER", &own);
-    let mut child = builder.stdout(Stdio::piped()).spawn()?;
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line?;
-            let said = line.strip_prefix("cargo:warning=").map(str::trim_start);
-            let idle = said
-                .is_some_and(|said| said.is_empty() || PROGRESS.iter().any(|word| said.starts_with(word)));
-            if !idle {
-                println!("{line}");
-            }
-        }
-    }
-    Ok(if child.wait()?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Becomes the rustc that cargo names, with [`CPU`] where it compiles for BPF.
-fn rustc() -> Result<ExitCode, Box<dyn Error>> {
-    let mut words = env::args_os().skip(1);
-    let mut rustc = Command::new(words.next().ok_or("cargo named no rustc")?);
-    let words: Vec<_> = words.collect();
-    if words.iter().any(|word| word == toolchain::target()) {
-        rustc.arg(CPU);
-    }
-    Err(rustc.args(words).exec().into())
-}
-
-fn build() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-env-changed={}", toolchain::OVERRIDE);
-    for input in
-        ["build.rs", "../Cargo.toml", "../passthrough-common/Cargo.toml", "../passthrough-common/src"]
-    {
-        println!("cargo:rerun-if-changed={input}");
-    }
-    let missing =
-        |reason: String| format!("cannot build the kernel programs: {reason}; run `cargo xtask setup`");
-    let found = Toolchain::find().map_err(missing)?;
-    toolchain::linker().map_err(missing)?;
-    let programs =
-        Package { name: "passthrough-ebpf", root_dir: "../passthrough-ebpf", ..Package::default() };
-    let name = found.name.as_deref().unwrap_or_default();
-    build_ebpf([programs], aya_build::Toolchain::Custom(name))?;
-    refuse_panics(&Path::new(&env::var("OUT_DIR")?).join("passthrough"))
-}
-
-/// The verifier would refuse a panic too, but at load, and without naming it.
-fn refuse_panics(file: &Path) -> Result<(), Box<dyn Error>> {
-    let bytes = fs::read(file).map_err(|error| format!("reading {}: {error}", file.display()))?;
-    let object = object::File::parse(&*bytes)?;
-    match object.symbols().filter_map(|symbol| symbol.name().ok()).find(|name| name.contains(PANIC)) {
-        None => Ok(()),
-        Some(symbol) => Err(format!(
-            "a panic is left in the kernel programs ({symbol}): replace the index, slice, division or unwrap that may fail"
-        )
-        .into()),
-    }
+    rule::run(&rule::Wanted {
+        feature: "gateway",
+        binary: "passthrough",
+        inputs: &["../passthrough-common/Cargo.toml", "../passthrough-common/src"],
+    })
 }

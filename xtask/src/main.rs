@@ -1,5 +1,6 @@
 //! Every step of CI and of the README, runnable at home: `cargo xtask TASK`.
 
+mod bench;
 mod build;
 mod check;
 mod demo;
@@ -30,6 +31,8 @@ enum Task {
     Build(build::Arguments),
     /// Build, then show the gateway at work in a lab of namespaces (needs root)
     Demo,
+    /// Build, then measure ways through a gateway side by side (needs root)
+    Bench(bench::Arguments),
     /// Build, then run all tests (those in namespaces need root)
     Test,
     /// Formatting, lints on host and BPF target, docs, licences, house rules
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(),
         Task::Build(arguments) => build::run(&arguments),
         Task::Demo => demo::run(),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Test => test::run(),
         Task::Check(arguments) => check::run(&arguments),
         Task::Tidy => tidy::run(),

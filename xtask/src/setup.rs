@@ -23,14 +23,33 @@ const LLVM_VERSIONS: [u32; 3] = [21, 22, 23];
 const TOOLS: [(&str, &str); 4] =
     [("ip", "iproute2"), ("ethtool", "ethtool"), ("nft", "nftables"), ("nsenter", "util-linux")];
 
+/// Commands of the benchmark that it can do without, but for a figure: each with its Debian package.
+const EXTRAS: [(&str, &str); 2] = [("iperf3", "iperf3"), ("conntrack", "conntrack")];
+
 /// Installs what is missing, and says what is there.
 pub fn run() -> Result<()> {
-    Setup::new(Tone::Full).all()
+    Setup::new(Tone::Full).all()?;
+    extras();
+    Ok(())
 }
 
 /// The same, silent about what is there.
 pub fn ensure() -> Result<()> {
     Setup::new(Tone::Changes).all()
+}
+
+/// Installs what the benchmark has a use for beside [`ensure`]; what cannot be had is told in a line each.
+pub fn extras() {
+    let mut packages = Packages::of_this_machine();
+    for (tool, package) in EXTRAS {
+        if which(tool).is_some() {
+            continue;
+        }
+        let installed = packages.as_mut().is_some_and(|packages| packages.install(&[package]).is_ok());
+        if !installed {
+            println!("setup: no luck  {tool} (package {package}): the benchmark leaves out what needs it");
+        }
+    }
 }
 
 #[derive(PartialEq, Eq)]
