@@ -5,33 +5,51 @@
 #![no_std]
 #![no_main]
 #![expect(missing_docs, reason = "the program macro repeats each function without its documentation")]
-#![feature(asm_experimental_arch)] // for the one atomic addition, in seam/tables.rs
+#![feature(asm_experimental_arch)] // packet words and atomic operations, in seam/
+#![feature(core_intrinsics)] // whether an offset is a constant, in seam/packet.rs
+#![expect(internal_features, reason = "the above")]
 
 mod maps;
 mod seam;
 
-use aya_ebpf::macros::classifier;
-use aya_ebpf::programs::TcContext;
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
 use passthrough_common::abi::names::Step;
 use passthrough_common::path::Hook;
-use seam::entry;
+use seam::{entry, fast};
 
 /// Leaves by the WAN interface.
 #[classifier]
 pub fn wan_egress(context: TcContext) -> i32 {
-    entry::hook::<{ Step::WanEgress as u32 }>(context, Hook::WanEgress)
+    if fast::is_translated(&context) {
+        entry::NEXT
+    } else {
+        entry::hook::<{ Step::WanEgress as u32 }>(context, Hook::WanEgress)
+    }
 }
 
 /// Arrives at the WAN interface.
 #[classifier]
 pub fn wan_ingress(context: TcContext) -> i32 {
-    entry::hook::<{ Step::WanIngress as u32 }>(context, Hook::WanIngress)
+    fast::buffer(context, Hook::WanIngress)
 }
 
 /// Arrives at a LAN interface.
 #[classifier]
 pub fn lan_ingress(context: TcContext) -> i32 {
-    entry::hook::<{ Step::LanIngress as u32 }>(context, Hook::LanIngress)
+    fast::buffer(context, Hook::LanIngress)
+}
+
+/// Arrives at a LAN interface, before the kernel has made a socket buffer of it.
+#[xdp]
+pub fn fast_lan(context: XdpContext) -> u32 {
+    fast::frame(context, Hook::LanIngress)
+}
+
+/// Arrives at the WAN interface, before the kernel has made a socket buffer of it.
+#[xdp]
+pub fn fast_wan(context: XdpContext) -> u32 {
+    fast::frame(context, Hook::WanIngress)
 }
 
 macro_rules! steps {
@@ -59,10 +77,8 @@ steps! {
     step_renew = Renew;
     /// [`Step::Control`].
     step_control = Control;
-    /// [`Step::ErrorOutbound`].
-    step_error_outbound = ErrorOutbound;
-    /// [`Step::ErrorInbound`].
-    step_error_inbound = ErrorInbound;
+    /// [`Step::Error`].
+    step_error = Error;
     /// [`Step::Ipv6`].
     step_ipv6 = Ipv6;
     /// [`Step::Esp`].

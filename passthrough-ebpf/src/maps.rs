@@ -1,19 +1,21 @@
 //! The maps, under the names that `passthrough_common::abi::names` lists. Userspace pins them and sets their sizes.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray};
+use aya_ebpf::maps::{Array, DevMap, HashMap, LruHashMap, PerCpuArray, ProgramArray};
+use passthrough_common::abi::exit::EXITS as EXIT_SLOTS;
 use passthrough_common::abi::names::STEPS as STEP_LIST;
+use passthrough_common::abi::settings::PORTS;
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Counter, Event, Fragment, FragmentKey, Interface, PeerKey, Peers, Session,
-    SessionKey, Settings,
+    Binding, BindingKey, Control, Counter, Event, Exit, Fragment, FragmentKey, Interface, PeerKey, Peers,
+    Session, SessionKey, Settings,
 };
 
 /// What the operator has set.
 #[map]
 pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
-/// Interfaces by index.
+/// Interfaces, each near the slot of its index.
 #[map]
-pub static INTERFACES: HashMap<u32, Interface> = HashMap::with_max_entries(64, 0);
+pub static INTERFACES: Array<Interface> = Array::with_max_entries(PORTS, 0);
 /// Sessions, two entries each.
 #[map]
 pub static SESSIONS: HashMap<SessionKey, Session> = HashMap::with_max_entries(131_072, 0);
@@ -38,6 +40,12 @@ pub static EVENTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Event::ENTRI
 /// When the data path last swept by itself, in ticks.
 #[map]
 pub static SWEEPS: Array<u64> = Array::with_max_entries(1, 0);
+/// Ways out that the fast path has asked for.
+#[map]
+pub static EXITS: Array<Exit> = Array::with_max_entries(EXIT_SLOTS, 0);
+/// Devices that the fast path may send to, by their slot among the interfaces.
+#[map]
+pub static DEVICES: DevMap = DevMap::with_max_entries(PORTS, 0);
 /// The steps' programs.
 #[map]
 pub static STEPS: ProgramArray = ProgramArray::with_max_entries(STEP_LIST.len() as u32, 0);

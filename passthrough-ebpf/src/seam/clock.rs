@@ -6,7 +6,7 @@ use passthrough_common::seam::Clock;
 
 use super::Kernel;
 
-impl Clock for Kernel {
+impl<C> Clock for Kernel<C> {
     #[inline(always)]
     fn now(&self) -> Ticks {
         // SAFETY: the helper takes no argument and returns a number.

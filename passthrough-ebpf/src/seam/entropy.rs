@@ -5,7 +5,7 @@ use passthrough_common::seam::Entropy;
 
 use super::Kernel;
 
-impl Entropy for Kernel {
+impl<C> Entropy for Kernel<C> {
     #[inline(always)]
     fn random(&self) -> u32 {
         // SAFETY: the helper takes no argument and returns a number.

@@ -19,7 +19,7 @@ use super::{Kernel, tables};
 use crate::maps;
 
 /// Lets programs behind this one run; the same as passing if there are none.
-const NEXT: i32 = -1;
+pub const NEXT: i32 = -1;
 /// Drops the packet.
 const SHOT: i32 = 2;
 const AF_INET: u32 = 2;
@@ -91,9 +91,9 @@ fn begin<const STEP: u32>(context: &TcContext, passed: u32) -> i32 {
 
 /// Does what the step is for.
 #[inline(always)]
-fn decide<const STEP: u32>(kernel: &Kernel, flow: &mut Flow, edit: &mut Edit) -> Verdict {
+fn decide<const STEP: u32>(kernel: &Kernel<__sk_buff>, flow: &mut Flow, edit: &mut Edit) -> Verdict {
     let step = Step::from_index(STEP);
-    let mut packet = Skb::new(kernel.skb, reach(step));
+    let mut packet = Skb::new(kernel.context, reach(step));
     step::decide(step, &mut packet, kernel, flow, edit)
 }
 
@@ -132,9 +132,7 @@ extern "C" fn act(skb: *mut __sk_buff, flow: *mut Flow, edit: *mut Edit, verdict
 /// How many bytes a step must reach.
 const fn reach(step: Step) -> u32 {
     match step {
-        Step::Control | Step::ErrorOutbound | Step::ErrorInbound | Step::L2tp | Step::Ike | Step::Ipv6 => {
-            SEGMENT
-        }
+        Step::Control | Step::Error | Step::L2tp | Step::Ike | Step::Ipv6 => SEGMENT,
         _ => HEADERS,
     }
 }

@@ -5,27 +5,28 @@
 pub mod clock;
 pub mod entropy;
 pub mod entry;
+pub mod exits;
+pub mod fast;
 pub mod next_hop;
 pub mod packet;
 pub mod report;
 pub mod tables;
 
-use aya_ebpf::bindings::__sk_buff;
 use passthrough_common::abi::Settings;
 
 use crate::maps;
 
-/// The kernel as the decisions see it, for one packet.
-pub struct Kernel {
-    skb: *mut __sk_buff,
+/// The kernel as the decisions see it, for one packet, by the program's context: `__sk_buff` or `xdp_md`.
+pub struct Kernel<C> {
+    context: *mut C,
     settings: &'static Settings,
 }
 
-impl Kernel {
+impl<C> Kernel<C> {
     /// `None` if the settings can't be read, which an array of one entry never shows.
     #[inline(always)]
-    pub fn new(skb: *mut __sk_buff) -> Option<Kernel> {
+    pub fn new(context: *mut C) -> Option<Kernel<C>> {
         let settings = maps::SETTINGS.get(0)?;
-        Some(Kernel { skb, settings })
+        Some(Kernel { context, settings })
     }
 }

@@ -3,9 +3,10 @@
 use core::mem::{size_of, zeroed};
 use core::ptr::read_volatile;
 
-use aya_ebpf::bindings::{bpf_fib_lookup as FibLookup, bpf_sock_tuple};
+use aya_ebpf::bindings::{__sk_buff, bpf_fib_lookup as FibLookup, bpf_sock_tuple, xdp_md};
 use aya_ebpf::helpers::generated::{bpf_fib_lookup, bpf_sk_lookup_udp, bpf_sk_release, bpf_skc_lookup_tcp};
-use passthrough_common::abi::{Interface, Link, Side};
+use passthrough_common::abi::settings::{PORT_TRIES, port};
+use passthrough_common::abi::{Exit, Interface, Link, Side};
 use passthrough_common::proto::number;
 use passthrough_common::seam::{Arrival, Hop, NextHop, Route, Towards};
 use passthrough_common::wire::ethernet;
@@ -15,7 +16,7 @@ use crate::maps;
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
-const FIB_SUCCESS: i64 = 0;
+pub const FIB_SUCCESS: i64 = 0;
 const FIB_NOT_FORWARDED: i64 = 4;
 const FIB_NO_NEIGHBOUR: i64 = 7;
 const FIB_FRAGMENT_NEEDED: i64 = 8;
@@ -33,8 +34,8 @@ impl Known {
 
     #[inline(always)]
     fn of(ifindex: u32) -> Known {
-        match maps::INTERFACES.get_ptr(ifindex) {
-            // SAFETY: a value is 8 bytes, aligned, and stays readable until the program ends.
+        match interface(ifindex) {
+            // SAFETY: the first word of an interface, aligned, stays readable until the program ends.
             Some(interface) => Known(unsafe { *interface.cast::<u64>() }),
             None => Known(Known::UNKNOWN),
         }
@@ -63,25 +64,64 @@ impl Known {
     const fn vlan(self) -> u16 {
         (self.0 >> 16) as u16
     }
+
+    #[inline(always)]
+    const fn has(self, flags: u16) -> bool {
+        (self.0 >> 32) as u16 & flags != 0
+    }
 }
 
 const _: () = {
     assert!(core::mem::offset_of!(Interface, side) == 0);
     assert!(core::mem::offset_of!(Interface, link) == 1);
     assert!(core::mem::offset_of!(Interface, vlan) == 2);
+    assert!(core::mem::offset_of!(Interface, flags) == 4);
 };
 
-impl NextHop for Kernel {
+/// The slot of an interface and its record, if it takes part.
+#[inline(always)]
+pub fn interface(ifindex: u32) -> Option<*const Interface> {
+    // The gateway's own packets come by none, and 0 is what a free slot says.
+    if ifindex == 0 {
+        return None;
+    }
+    let mut attempt = 0;
+    while attempt < PORT_TRIES {
+        let Some(interface) = maps::INTERFACES.get_ptr(Interface::slot(ifindex, attempt)) else {
+            return None;
+        };
+        // SAFETY: an element of an array is always readable.
+        if unsafe { (*interface).index } == ifindex {
+            return Some(interface);
+        }
+        attempt += 1;
+    }
+    None
+}
+
+/// A context whose packet came from somewhere.
+pub trait Arrives: Sized {
+    /// Where from.
+    fn arrival(context: *mut Self) -> Arrival;
+
+    /// Index of the interface that the fast path runs on; 0 for a packet that it never moves: one of a tagged zone.
+    fn ifindex(context: *mut Self) -> u32;
+
+    /// By what the hook names the interface that a way out leads by; `None` if it can't send there.
+    fn target(exit: &Exit) -> Option<u32>;
+}
+
+impl Arrives for __sk_buff {
     #[inline(always)]
-    fn arrival(&self) -> Arrival {
+    fn arrival(skb: *mut __sk_buff) -> Arrival {
         // SAFETY: the context pointer is the kernel's; each field is read once.
         let (here, entered, kind, tagged, tag) = unsafe {
             (
-                read_volatile(&raw const (*self.skb).ifindex),
-                read_volatile(&raw const (*self.skb).ingress_ifindex),
-                read_volatile(&raw const (*self.skb).pkt_type),
-                read_volatile(&raw const (*self.skb).vlan_present),
-                read_volatile(&raw const (*self.skb).vlan_tci),
+                read_volatile(&raw const (*skb).ifindex),
+                read_volatile(&raw const (*skb).ingress_ifindex),
+                read_volatile(&raw const (*skb).pkt_type),
+                read_volatile(&raw const (*skb).vlan_present),
+                read_volatile(&raw const (*skb).vlan_tci),
             )
         };
         let at = Known::of(here);
@@ -99,28 +139,97 @@ impl NextHop for Kernel {
     }
 
     #[inline(always)]
+    fn ifindex(skb: *mut __sk_buff) -> u32 {
+        // SAFETY: the context pointer is the kernel's.
+        let (here, tagged) = unsafe {
+            (read_volatile(&raw const (*skb).ifindex), read_volatile(&raw const (*skb).vlan_present))
+        };
+        if tagged != 0 { 0 } else { here }
+    }
+
+    #[inline(always)]
+    fn target(exit: &Exit) -> Option<u32> {
+        Some(exit.ifindex())
+    }
+}
+
+impl Arrives for xdp_md {
+    /// What the fast path asks the routing table with; it knows the interface's own record ([`Exits::port`]).
+    ///
+    /// [`Exits::port`]: passthrough_common::seam::Exits::port
+    #[inline(always)]
+    fn arrival(xdp: *mut xdp_md) -> Arrival {
+        let entered = xdp_md::ifindex(xdp);
+        let at = Known::of(entered);
+        Arrival {
+            side: at.side(),
+            foreign: !at.is_known(),
+            ifindex: entered,
+            link: if at.is_known() && at.is_raw() { Link::Raw } else { Link::Ethernet },
+            vlan: if at.is_known() { at.vlan() } else { 0 },
+            stripped_vlan: 0,
+            to_us: true,
+        }
+    }
+
+    #[inline(always)]
+    fn ifindex(xdp: *mut xdp_md) -> u32 {
+        // SAFETY: the context pointer is the kernel's.
+        unsafe { read_volatile(&raw const (*xdp).ingress_ifindex) }
+    }
+
+    #[inline(always)]
+    fn target(exit: &Exit) -> Option<u32> {
+        if exit.port == Exit::NO_PORT { None } else { Some(exit.port) }
+    }
+}
+
+/// What the routing table answers to an IPv4 packet, and the helper's result.
+#[inline(always)]
+pub fn look_up<C>(
+    context: *mut C,
+    (ifindex, tos, length): (u32, u8, u16),
+    (source, destination): (u32, u32),
+    query: &mut FibLookup,
+) -> i64 {
+    query.family = AF_INET;
+    query.ifindex = ifindex;
+    query.__bindgen_anon_1.tot_len = length;
+    query.__bindgen_anon_2.tos = tos;
+    query.__bindgen_anon_3.ipv4_src = source.to_be();
+    query.__bindgen_anon_4.ipv4_dst = destination.to_be();
+    // SAFETY: the helper reads and writes the structure of the size given.
+    unsafe { bpf_fib_lookup(context.cast(), &raw mut *query, size_of::<FibLookup>() as i32, 0) }
+}
+
+/// The next hop's address and the interface that a look-up has answered, and on which side that is.
+#[inline(always)]
+pub fn answered(query: &FibLookup) -> (Hop, Towards, bool) {
+    // SAFETY: the helper leaves the next hop's address there.
+    let gateway = u32::from_be(unsafe { query.__bindgen_anon_4.ipv4_dst });
+    let known = Known::of(query.ifindex);
+    let towards = match known.side() {
+        Some(Side::Inside) => Towards::Inside,
+        Some(Side::Outside) => Towards::Outside,
+        None => Towards::Elsewhere,
+    };
+    (Hop { ifindex: query.ifindex, gateway }, towards, known.has(port::FAST))
+}
+
+impl<C: Arrives> NextHop for Kernel<C> {
+    #[inline(always)]
+    fn arrival(&self) -> Arrival {
+        C::arrival(self.context)
+    }
+
+    #[inline(always)]
     fn route(&self, ifindex: u32, source: u32, destination: u32, tos: u8, length: u16) -> Route {
         // SAFETY: all fields are integers or unions of integers: zero is a value of each.
         let mut query: FibLookup = unsafe { zeroed() };
-        query.family = AF_INET;
-        query.ifindex = ifindex;
-        query.__bindgen_anon_1.tot_len = length;
-        query.__bindgen_anon_2.tos = tos;
-        query.__bindgen_anon_3.ipv4_src = source.to_be();
-        query.__bindgen_anon_4.ipv4_dst = destination.to_be();
-        // SAFETY: the helper reads and writes the structure of the size given.
-        let answer =
-            unsafe { bpf_fib_lookup(self.skb.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0) };
-        match answer {
+        match look_up(self.context, (ifindex, tos, length), (source, destination), &mut query) {
             FIB_SUCCESS | FIB_NO_NEIGHBOUR => {
-                // SAFETY: the helper leaves the next hop's address there.
-                let gateway = u32::from_be(unsafe { query.__bindgen_anon_4.ipv4_dst });
-                let towards = match Known::of(query.ifindex).side() {
-                    Some(Side::Inside) => Towards::Inside,
-                    Some(Side::Outside) => Towards::Outside,
-                    None => Towards::Elsewhere,
-                };
-                Route { towards, hop: Hop { ifindex: query.ifindex, gateway } }
+                let (hop, towards, _) = answered(&query);
+                Route { towards, hop }
             }
             FIB_NOT_FORWARDED => Route::to(Towards::Local),
             FIB_FRAGMENT_NEEDED => Route::to(Towards::TooBig),
@@ -138,7 +247,7 @@ impl NextHop for Kernel {
         query.__bindgen_anon_4.ipv6_dst = words(destination);
         // SAFETY: the helper reads and writes the structure of the size given.
         let answer =
-            unsafe { bpf_fib_lookup(self.skb.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0) };
+            unsafe { bpf_fib_lookup(self.context.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0) };
         answer == FIB_NOT_FORWARDED
     }
 
@@ -157,9 +266,9 @@ impl NextHop for Kernel {
         // back below.
         let socket = unsafe {
             if protocol == number::TCP {
-                bpf_skc_lookup_tcp(self.skb.cast(), &raw mut tuple, size, CURRENT_NETNS, 0).cast()
+                bpf_skc_lookup_tcp(self.context.cast(), &raw mut tuple, size, CURRENT_NETNS, 0).cast()
             } else if protocol == number::UDP {
-                bpf_sk_lookup_udp(self.skb.cast(), &raw mut tuple, size, CURRENT_NETNS, 0)
+                bpf_sk_lookup_udp(self.context.cast(), &raw mut tuple, size, CURRENT_NETNS, 0)
             } else {
                 return false;
             }

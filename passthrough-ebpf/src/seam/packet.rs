@@ -1,13 +1,14 @@
-//! A socket buffer as a [`Packet`]: direct packet access, checksums through the kernel's helpers.
+//! A socket buffer, and a frame of the fast path, as a [`Packet`]: direct access, in TC checksums through helpers.
 //!
 //! In TC a checksum may be unfinished (its sum still to be added by the device) or cover the whole packet; the
 //! helper knows which, so transport checksums are never written directly. The IPv4 header's own is always finished.
 
 use core::arch::asm;
+use core::intrinsics::is_val_statically_known;
 use core::mem::offset_of;
 use core::ptr::{read_volatile, write_volatile};
 
-use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR};
+use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_md};
 use aya_ebpf::helpers::generated::{bpf_l4_csum_replace, bpf_skb_pull_data};
 use passthrough_common::seam::Packet;
 use passthrough_common::wire::checksum;
@@ -38,20 +39,9 @@ impl Skb {
     }
 
     /// Start and end of what can be reached. Read anew for every access, since helpers move the packet.
-    ///
-    /// In assembly: the fields are declared 32 bits wide but hold pointers. LLVM would add to them and spill them as 32
-    /// bits (6.18: "32-bit pointer arithmetic prohibited", "invalid size of register spill").
     #[inline(always)]
     fn bounds(&self) -> (usize, usize) {
-        let (start, end);
-        // SAFETY: the context pointer is the kernel's, valid for the run of the program; both fields are readable.
-        unsafe {
-            asm!("{start} = *(u32 *)({skb} + {at})", start = out(reg) start, skb = in(reg) self.skb,
-                at = const offset_of!(__sk_buff, data));
-            asm!("{end} = *(u32 *)({skb} + {at})", end = out(reg) end, skb = in(reg) self.skb,
-                at = const offset_of!(__sk_buff, data_end));
-        }
-        (start, end)
+        Bytes::bounds(self.skb)
     }
 
     /// The same number, of which the verifier knows nothing: that is what it makes of the control buffer.
@@ -98,42 +88,25 @@ impl Packet for Skb {
         Some(unsafe { *place })
     }
 
-    // Wide accesses in assembly: packet fields are not aligned, and LLVM would take them apart into bytes. Allowing it
-    // misaligned accesses altogether makes it use them on the stack too, which the verifier refuses (6.18: "misaligned
-    // stack access").
     #[inline(always)]
     fn u16(&self, at: u32) -> Option<u16> {
         let place = self.place::<2>(at)?;
-        let value: u64;
-        // SAFETY: `place` has checked that 2 bytes lie before the packet's end; the kernel allows them anywhere.
-        unsafe { asm!("{value} = *(u16 *)({place} + 0)", value = out(reg) value, place = in(reg) place) };
-        Some((value as u16).to_be())
+        // SAFETY: `place` has checked that 2 bytes lie before the packet's end.
+        Some(unsafe { load_u16(place.cast()) })
     }
 
     #[inline(always)]
     fn u32(&self, at: u32) -> Option<u32> {
         let place = self.place::<4>(at)?;
-        let value: u64;
-        // SAFETY: `place` has checked that 4 bytes lie before the packet's end; the kernel allows them anywhere.
-        unsafe { asm!("{value} = *(u32 *)({place} + 0)", value = out(reg) value, place = in(reg) place) };
-        Some((value as u32).to_be())
+        // SAFETY: `place` has checked that 4 bytes lie before the packet's end.
+        Some(unsafe { load_u32(place.cast()) })
     }
 
     #[inline(always)]
     fn store<const N: usize>(&mut self, at: u32, bytes: [u8; N]) -> bool {
         let Some(place) = self.place::<N>(at) else { return false };
-        if N == 2 {
-            let value = u64::from(u16::from_ne_bytes([bytes[0], bytes[N - 1]]));
-            // SAFETY: as in `u16`; the kernel makes the packet writable before the program runs.
-            unsafe { asm!("*(u16 *)({place} + 0) = {value}", value = in(reg) value, place = in(reg) place) };
-        } else if N == 4 {
-            let value = u64::from(u32::from_ne_bytes([bytes[0], bytes[1 % N], bytes[2 % N], bytes[3 % N]]));
-            // SAFETY: as in `u32`; the kernel makes the packet writable before the program runs.
-            unsafe { asm!("*(u32 *)({place} + 0) = {value}", value = in(reg) value, place = in(reg) place) };
-        } else {
-            // SAFETY: as in `load`; the kernel makes the packet writable before the program runs.
-            unsafe { *place = bytes };
-        }
+        // SAFETY: as in `u16`; the kernel makes the packet writable before the program runs.
+        unsafe { store(place, bytes) };
         true
     }
 
@@ -148,32 +121,223 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
-    fn fix_header_checksum(&mut self, at: u32, delta: u16) {
-        // A whole-packet sum stays right: what the header gains in its fields it loses in its checksum.
-        if let Some(sum) = self.u16(at) {
-            self.store(at, checksum::apply(sum, delta).to_be_bytes());
+    fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
+        replace_checksum(self.skb, at, pseudo, segment, zero_is_none);
+    }
+}
+
+/// As [`Packet::fix_transport_checksum`], by helpers: they know what the sum covers.
+#[inline(always)]
+fn replace_checksum(skb: *mut __sk_buff, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
+    let zero = if zero_is_none { u64::from(BPF_F_MARK_MANGLED_0) } else { 0 };
+    // Apart, because an unfinished checksum holds the pseudo header only. The sums are big-endian in memory.
+    if pseudo != 0 {
+        // SAFETY: size 0 in the flags takes `to` as a ready difference; the offset is checked by the helper.
+        unsafe {
+            bpf_l4_csum_replace(skb, at, 0, u64::from(pseudo.to_be()), zero | u64::from(BPF_F_PSEUDO_HDR))
+        };
+    }
+    if segment != 0 {
+        // SAFETY: as above.
+        unsafe { bpf_l4_csum_replace(skb, at, 0, u64::from(segment.to_be()), zero) };
+    }
+}
+
+/// Bytes of a [`Frame`] that are known to be there: headers of Ethernet, of IPv4 without options, and of UDP.
+const PROVEN: u32 = 14 + 20 + 8;
+
+/// A context whose packet can be reached from its start to an end.
+pub trait Bytes: Sized {
+    /// Start and end of what can be reached.
+    fn bounds(context: *mut Self) -> (usize, usize);
+
+    /// As [`Packet::fix_transport_checksum`]. The frame can't be reached any more afterwards.
+    fn fix_transport_checksum(
+        frame: &mut Frame<Self>,
+        at: u32,
+        pseudo: u16,
+        segment: u16,
+        zero_is_none: bool,
+    );
+}
+
+impl Bytes for xdp_md {
+    #[inline(always)]
+    fn bounds(xdp: *mut xdp_md) -> (usize, usize) {
+        let (start, end);
+        // SAFETY: the context pointer is the kernel's, valid for the run of the program; both fields are readable. In
+        // assembly as in `Skb::bounds`.
+        unsafe {
+            asm!("{start} = *(u32 *)({xdp} + {at})", start = out(reg) start, xdp = in(reg) xdp,
+                at = const offset_of!(xdp_md, data));
+            asm!("{end} = *(u32 *)({xdp} + {at})", end = out(reg) end, xdp = in(reg) xdp,
+                at = const offset_of!(xdp_md, data_end));
         }
+        (start, end)
+    }
+
+    #[inline(always)]
+    fn fix_transport_checksum(
+        frame: &mut Frame<xdp_md>,
+        at: u32,
+        pseudo: u16,
+        segment: u16,
+        zero_is_none: bool,
+    ) {
+        let Some(sum) = frame.u16(at) else { return };
+        let delta = checksum::add(pseudo, segment);
+        let sum = if zero_is_none { checksum::apply_udp(sum, delta) } else { checksum::apply(sum, delta) };
+        frame.store(at, sum.to_be_bytes());
+    }
+}
+
+impl Bytes for __sk_buff {
+    #[inline(always)]
+    fn bounds(skb: *mut __sk_buff) -> (usize, usize) {
+        let (start, end);
+        // SAFETY: the context pointer is the kernel's, valid for the run of the program; both fields are readable. In
+        // assembly: the fields are declared 32 bits wide but hold pointers. LLVM would add to them and spill them as 32
+        // bits (6.18: "32-bit pointer arithmetic prohibited", "invalid size of register spill").
+        unsafe {
+            asm!("{start} = *(u32 *)({skb} + {at})", start = out(reg) start, skb = in(reg) skb,
+                at = const offset_of!(__sk_buff, data));
+            asm!("{end} = *(u32 *)({skb} + {at})", end = out(reg) end, skb = in(reg) skb,
+                at = const offset_of!(__sk_buff, data_end));
+        }
+        (start, end)
+    }
+
+    #[inline(always)]
+    fn fix_transport_checksum(
+        frame: &mut Frame<__sk_buff>,
+        at: u32,
+        pseudo: u16,
+        segment: u16,
+        zero_is_none: bool,
+    ) {
+        replace_checksum(frame.context, at, pseudo, segment, zero_is_none);
+    }
+}
+
+/// One packet of the fast path. What is read of most packets is proven to be there once, at the start.
+pub struct Frame<C> {
+    context: *mut C,
+    start: usize,
+    end: usize,
+}
+
+impl<C: Bytes> Frame<C> {
+    /// The frame; `None` if it has less than every packet has that is moved here.
+    #[inline(always)]
+    pub fn new(context: *mut C) -> Option<Frame<C>> {
+        let (start, end) = C::bounds(context);
+        if start + PROVEN as usize > end { None } else { Some(Frame { context, start, end }) }
+    }
+
+    /// Address of `N` bytes at `at`, checked against the frame's end unless they are proven to be there.
+    #[inline(always)]
+    fn place<const N: usize>(&self, at: u32) -> Option<*mut [u8; N]> {
+        let place = self.start + at as usize;
+        // Only where the compiler knows the offset: of another one it may keep a comparison that tells the verifier
+        // nothing.
+        if is_val_statically_known(at) && at + N as u32 <= PROVEN {
+            return Some(place as *mut [u8; N]);
+        }
+        if place + N <= self.end { Some(place as *mut [u8; N]) } else { None }
+    }
+}
+
+impl<C: Bytes> Packet for Frame<C> {
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        (self.end - self.start) as u32
+    }
+
+    #[inline(always)]
+    fn load<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
+        let place = self.place::<N>(at)?;
+        // SAFETY: `place` has checked that N bytes lie before the frame's end; an array of bytes has no alignment.
+        Some(unsafe { *place })
+    }
+
+    #[inline(always)]
+    fn u16(&self, at: u32) -> Option<u16> {
+        // SAFETY: `place` has checked that 2 bytes lie before the frame's end.
+        self.place::<2>(at).map(|place| unsafe { load_u16(place.cast()) })
+    }
+
+    #[inline(always)]
+    fn u32(&self, at: u32) -> Option<u32> {
+        // SAFETY: `place` has checked that 4 bytes lie before the frame's end.
+        self.place::<4>(at).map(|place| unsafe { load_u32(place.cast()) })
+    }
+
+    #[inline(always)]
+    fn store<const N: usize>(&mut self, at: u32, bytes: [u8; N]) -> bool {
+        let Some(place) = self.place::<N>(at) else { return false };
+        // SAFETY: `place` has checked that N bytes lie before the frame's end; XDP may write all of it, and TC makes it
+        // writable before the program runs.
+        unsafe { store(place, bytes) };
+        true
     }
 
     #[inline(always)]
     fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
-        let zero = if zero_is_none { u64::from(BPF_F_MARK_MANGLED_0) } else { 0 };
-        // Apart, because an unfinished checksum holds the pseudo header only. The sums are big-endian in memory.
-        if pseudo != 0 {
-            // SAFETY: size 0 in the flags takes `to` as a ready difference; the offset is checked by the helper.
-            unsafe {
-                bpf_l4_csum_replace(
-                    self.skb,
-                    at,
-                    0,
-                    u64::from(pseudo.to_be()),
-                    zero | u64::from(BPF_F_PSEUDO_HDR),
-                )
-            };
-        }
-        if segment != 0 {
-            // SAFETY: as above.
-            unsafe { bpf_l4_csum_replace(self.skb, at, 0, u64::from(segment.to_be()), zero) };
-        }
+        C::fix_transport_checksum(self, at, pseudo, segment, zero_is_none);
+    }
+}
+
+// Wide accesses in assembly: packet fields are not aligned, and LLVM would take them apart into bytes. Allowing it
+// misaligned accesses altogether makes it use them on the stack too, which the verifier refuses (6.18: "misaligned
+// stack access").
+
+/// The 16-bit number in network order at `place`.
+///
+/// # Safety
+///
+/// Two bytes must be readable there; the kernel allows them anywhere.
+#[inline(always)]
+unsafe fn load_u16(place: *const u8) -> u16 {
+    let value: u64;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("{value} = *(u16 *)({place} + 0)", value = out(reg) value, place = in(reg) place);
+    }
+    (value as u16).to_be()
+}
+
+/// The 32-bit number in network order at `place`.
+///
+/// # Safety
+///
+/// Four bytes must be readable there; the kernel allows them anywhere.
+#[inline(always)]
+unsafe fn load_u32(place: *const u8) -> u32 {
+    let value: u64;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("{value} = *(u32 *)({place} + 0)", value = out(reg) value, place = in(reg) place);
+    }
+    (value as u32).to_be()
+}
+
+/// Writes bytes, as one word if they are two or four.
+///
+/// # Safety
+///
+/// All of them must be writable; the kernel allows them anywhere.
+#[inline(always)]
+unsafe fn store<const N: usize>(place: *mut [u8; N], bytes: [u8; N]) {
+    if N == 2 {
+        let value = u64::from(u16::from_ne_bytes([bytes[0], bytes[N - 1]]));
+        // SAFETY: the caller's promise.
+        unsafe { asm!("*(u16 *)({place} + 0) = {value}", value = in(reg) value, place = in(reg) place) };
+    } else if N == 4 {
+        let value = u64::from(u32::from_ne_bytes([bytes[0], bytes[1 % N], bytes[2 % N], bytes[3 % N]]));
+        // SAFETY: the caller's promise.
+        unsafe { asm!("*(u32 *)({place} + 0) = {value}", value = in(reg) value, place = in(reg) place) };
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { *place = bytes };
     }
 }

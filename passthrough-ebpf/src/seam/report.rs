@@ -1,15 +1,15 @@
 //! Counters: one slot per CPU, so that counting needs no lock.
 
-use passthrough_common::abi::{Class, Counter, Direction, Event};
+use passthrough_common::abi::Event;
 use passthrough_common::seam::Report;
 
 use super::Kernel;
 use crate::maps;
 
-impl Report for Kernel {
+impl<C> Report for Kernel<C> {
     #[inline(always)]
-    fn count(&self, class: Class, direction: Direction, reason: u8, bytes: u32) {
-        if let Some(counter) = maps::COUNTERS.get_ptr_mut(Counter::index(class, direction, reason)) {
+    fn count(&self, index: u32, bytes: u32) {
+        if let Some(counter) = maps::COUNTERS.get_ptr_mut(index) {
             // SAFETY: the pointer is to this CPU's slot, which nothing else on this CPU writes meanwhile.
             let counter = unsafe { &mut *counter };
             counter.packets += 1;

@@ -3,7 +3,7 @@
 use core::arch::asm;
 use core::ffi::c_void;
 
-use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::bindings::{__sk_buff, BPF_NOEXIST};
 use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use aya_ebpf::maps::{HashMap, LruHashMap};
 use passthrough_common::abi::{
@@ -75,14 +75,14 @@ table!(PeerTable, HashMap, PeerKey, Peers);
 impl BindingTable {
     /// Adds to a binding's count of sessions in one atomic step; the count before.
     #[inline(always)]
-    fn add(&self, key: &BindingKey, mut amount: u64) -> Option<u64> {
+    fn add(&self, key: &BindingKey, mut amount: u32) -> Option<u32> {
         let value = self.0.get_ptr_mut(key)?;
-        // SAFETY: the field is 8 bytes, aligned, in a map value that stays until the program ends. In assembly, since
+        // SAFETY: the field is 4 bytes, aligned, in a map value that stays until the program ends. In assembly, since
         // `AtomicU64::fetch_add` does not exist for this target and the intrinsic changes with the compiler.
         unsafe {
             let sessions = &raw mut (*value).sessions;
-            asm!("{amount} = atomic_fetch_add((u64 *)({sessions} + 0), {amount})",
-                sessions = in(reg) sessions, amount = inout(reg) amount);
+            asm!("{amount} = atomic_fetch_add((u32 *)({sessions} + 0), {amount})",
+                sessions = in(reg) sessions, amount = inout(wreg) amount);
         }
         Some(amount)
     }
@@ -90,18 +90,18 @@ impl BindingTable {
 
 impl Bindings for BindingTable {
     #[inline(always)]
-    fn hold(&self, key: &BindingKey) -> Option<u64> {
+    fn hold(&self, key: &BindingKey) -> Option<u32> {
         self.add(key, 1)
     }
 
     #[inline(always)]
-    fn release(&self, key: &BindingKey) -> Option<u64> {
+    fn release(&self, key: &BindingKey) -> Option<u32> {
         // Adds all ones, since BPF has no atomic subtraction.
-        self.add(key, u64::MAX)
+        self.add(key, u32::MAX)
     }
 }
 
-impl Tables for Kernel {
+impl<C> Tables for Kernel<C> {
     type Sessions = SessionTable;
     type Bindings = BindingTable;
     type Fragments = FragmentTable;
@@ -146,7 +146,7 @@ impl Tables for Kernel {
 
 /// Sweeps if nobody has for a second.
 #[inline(always)]
-pub fn reclaim(kernel: &Kernel) {
+pub fn reclaim(kernel: &Kernel<__sk_buff>) {
     let Some(last) = maps::SWEEPS.get_ptr_mut(0) else { return };
     let now = kernel.now();
     // SAFETY: one aligned word; two processors that read the same value both sweep, which is harmless.
@@ -159,15 +159,15 @@ pub fn reclaim(kernel: &Kernel) {
 
 /// What the sweep's callback carries from entry to entry.
 struct Visit {
-    skb: *mut aya_ebpf::bindings::__sk_buff,
+    skb: *mut __sk_buff,
     sweep: Sweep,
     removed: u64,
 }
 
 /// Visits every session; the number of entries removed.
 #[inline(never)]
-pub fn sweep(kernel: &Kernel, sweep: &Sweep) -> u64 {
-    let mut visit = Visit { skb: kernel.skb, sweep: *sweep, removed: 0 };
+pub fn sweep(kernel: &Kernel<__sk_buff>, sweep: &Sweep) -> u64 {
+    let mut visit = Visit { skb: kernel.context, sweep: *sweep, removed: 0 };
     // SAFETY: the callback has the signature that the helper wants, and `visit` outlives the call.
     unsafe {
         bpf_for_each_map_elem(
