@@ -13,7 +13,7 @@ use crate::{
     tables::sessions::{Pair, pairs},
 };
 
-/// List sessions: endpoints, call IDs, SPIs, cookies, tunnel IDs, age, idle time and bytes
+/// List sessions: endpoints, call IDs, SPIs, cookies, tunnel IDs, idle time and bytes
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  passthrough sessions\n  passthrough sessions --protocol ipsec --server 203.0.113.9\n  \

@@ -2,14 +2,16 @@
 
 use clap::Args;
 use passthrough_common::abi::{
-    Class, Filtering, Link, Settings, Side, Switch, names::program, settings::option,
+    Class, Filtering, Link, Settings, Side, Switch,
+    names::program,
+    settings::{option, port},
 };
 
 use super::{Global, Outcome};
 use crate::{
-    config::Network,
-    control::{follow, network, now},
-    loader::{Pins, attach},
+    config::{Mode, Network},
+    control::{network, now, paths, pool},
+    loader::{Pins, attach, tc},
     render::{self, status},
     tables::{Tables, sessions::pairs},
 };
@@ -18,9 +20,6 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  passthrough status\n  passthrough status --json")]
 pub struct Status {}
-
-/// Why no interface has the fast path.
-const WHY_NOT_XDP: &str = "no XDP program in this version";
 
 impl Status {
     /// Runs it.
@@ -46,8 +45,9 @@ fn status(tables: &Tables, network: &Network) -> anyhow::Result<status::Status> 
         up: true,
         abi_version: settings.version,
         pins: tables.pins().directory().display().to_string(),
-        interfaces: interfaces(tables, network)?,
-        pool: follow::addresses(&settings).iter().map(ToString::to_string).collect(),
+        mode: Mode::of(&settings).name(),
+        interfaces: interfaces(tables, network, &settings)?,
+        pool: pool::addresses(&settings).iter().map(ToString::to_string).collect(),
         pool_fixed: settings.has(option::FIXED_POOL),
         filtering: [filtering(6), filtering(17)],
         l2tp_port: if settings.has(option::KEEP_L2TP_PORT) { "keep" } else { "translate" },
@@ -70,22 +70,29 @@ fn switch(class: Class, settings: &Settings, sessions: u64) -> status::SwitchRow
     }
 }
 
-fn interfaces(tables: &Tables, network: &Network) -> anyhow::Result<Vec<status::InterfaceRow>> {
+fn interfaces(
+    tables: &Tables,
+    network: &Network,
+    settings: &Settings,
+) -> anyhow::Result<Vec<status::InterfaceRow>> {
+    let paths = paths::all(tables, network, settings)?;
     let mut rows = Vec::new();
     for (index, interface) in tables.interfaces()? {
         let programs = match network.by_index(index) {
             Some(device) => programs(tables.pins(), index, &device.name)?,
             None => Vec::new(),
         };
+        let path = paths.iter().find(|path| path.index == index).filter(|_| !programs.is_empty());
         rows.push(status::InterfaceRow {
             name: network.name_of(index),
             index,
             side: if interface.side == Side::Outside as u8 { "wan" } else { "lan" },
             link: if interface.link == Link::Ethernet as u8 { "ethernet" } else { "raw" },
             mtu: interface.mtu,
-            path: if programs.is_empty() { "none" } else { "tc" },
+            path: path.map_or("none", |path| path.name),
+            redirects_to: interface.flags & port::FAST != 0,
             programs,
-            why: WHY_NOT_XDP.into(),
+            why: path.map_or(String::new(), |path| path.why.clone()),
         });
     }
     rows.sort_by_key(|row| (row.side != "wan", row.index));
@@ -95,12 +102,13 @@ fn interfaces(tables: &Tables, network: &Network) -> anyhow::Result<Vec<status::
 /// Programs that are attached to an interface, by pinned links or by filters.
 fn programs(pins: &Pins, index: u32, interface: &str) -> anyhow::Result<Vec<String>> {
     let mut programs = Vec::new();
-    for name in [program::WAN_INGRESS, program::WAN_EGRESS, program::LAN_INGRESS] {
+    let tc = [program::WAN_INGRESS, program::WAN_EGRESS, program::LAN_INGRESS];
+    for name in tc.into_iter().chain(program::FAST) {
         let pin = pins.link(name, index);
         let attached = if pin.exists() {
             attach::linked_program(&pin)?.is_some()
         } else {
-            attach::is_filter(interface, name)
+            tc.contains(&name) && tc::is_filter(interface, name)
         };
         if attached {
             programs.push(name.to_string());

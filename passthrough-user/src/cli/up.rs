@@ -9,7 +9,7 @@ use passthrough_common::abi::{Class, Settings, Switch};
 use super::{Global, Outcome};
 use crate::{
     config::{Plan, file, plan::Words},
-    control::{foreground, up},
+    control::{foreground, paths, up},
     render::{self, bring},
     tables::Tables,
 };
@@ -30,7 +30,8 @@ pub struct Up {
     /// Protocols to enable: pptp, ipsec (= ike, nat-t, esp, ah), l2tp, gre, ipip, all
     #[arg(long, value_name = "LIST")]
     enable: Vec<String>,
-    /// Path of packets: auto or tc [default: auto]
+    /// Path of packets: auto (native XDP where it goes, else TC), xdp (native XDP everywhere, or nothing), tc, or generic
+    /// (XDP in the stack, for trying out) [default: as it was; auto at first]
     #[arg(long, value_name = "MODE")]
     mode: Option<String>,
     /// Outside addresses, parted by commas [default: those of the WAN interface, followed as they change]
@@ -158,10 +159,21 @@ fn shown(done: &up::Done, settings: &Settings) -> bring::Up {
         lan: done.checked.lans.iter().map(|lan| lan.name.clone()).collect(),
         lan_found: done.lans_found,
         pool: done.checked.pool.iter().map(ToString::to_string).collect(),
+        paths: done.paths.iter().map(|path| shown_path(done, path)).collect(),
         replaced: done.replaced,
         entries_kept: done.kept,
         full: at(Switch::Full),
         off: at(Switch::Off),
         notes: done.notes.clone(),
+    }
+}
+
+fn shown_path(done: &up::Done, path: &paths::Path) -> bring::Path {
+    let ports = std::iter::once(&done.checked.wan).chain(&done.checked.lans);
+    let interface = ports.into_iter().find(|port| port.index == path.index);
+    bring::Path {
+        interface: interface.map_or_else(|| path.index.to_string(), |port| port.name.clone()),
+        path: path.name,
+        why: path.why.clone(),
     }
 }

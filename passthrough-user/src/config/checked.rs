@@ -182,9 +182,8 @@ mod tests {
             mtu: 1500,
             up: true,
             loopback: name == "lo",
-            controller: None,
-            xdp: false,
             addresses: addresses.iter().map(|(address, length)| Prefix::new(*address, *length)).collect(),
+            ..Device::default()
         }
     }
 

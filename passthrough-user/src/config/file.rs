@@ -18,7 +18,7 @@ pub struct File {
     /// Protocols to be enabled.
     #[serde(default)]
     pub enable: Vec<String>,
-    /// `auto` or `tc`.
+    /// `auto`, `xdp`, `tc` or `generic`.
     pub mode: Option<String>,
     /// Outside addresses.
     #[serde(default)]

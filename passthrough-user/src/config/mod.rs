@@ -2,6 +2,7 @@
 
 pub mod checked;
 pub mod file;
+pub mod mode;
 pub mod network;
 pub mod plan;
 pub mod prefix;
@@ -9,7 +10,8 @@ pub mod protocols;
 pub mod usage;
 
 pub use checked::{Checked, Port};
+pub use mode::Mode;
 pub use network::Network;
-pub use plan::{L2tpPort, Mode, Plan};
+pub use plan::{L2tpPort, Plan};
 pub use prefix::Prefix;
 pub use usage::Usage;

@@ -6,8 +6,33 @@ use passthrough_common::abi::Link;
 
 use super::Prefix;
 
+/// Kinds of interfaces that matter for the choice of a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Kind {
+    /// Several ports made one network.
+    Bridge,
+    /// One tag's frames of another interface.
+    Vlan,
+    /// One end of a pair, the other often in another network namespace.
+    Veth,
+    /// A program's device: `tun` or `tap`, of a virtual machine for example.
+    Tap,
+    /// Anything else, hardware among it.
+    #[default]
+    Other,
+}
+
+/// An XDP program that runs on an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct XdpProgram {
+    /// Its id; 0 if there are several.
+    pub id: u32,
+    /// Whether it runs in the driver, not on the stack's buffers.
+    pub native: bool,
+}
+
 /// An interface.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Device {
     /// Its index.
     pub index: u32,
@@ -23,8 +48,16 @@ pub struct Device {
     pub loopback: bool,
     /// The bridge or bond that it is a part of: such a port has no traffic of its own.
     pub controller: Option<u32>,
-    /// Whether an XDP program runs on it.
-    pub xdp: bool,
+    /// What kind it is.
+    pub kind: Kind,
+    /// The interface that it is a part of the frames of, for a VLAN.
+    pub lower: Option<u32>,
+    /// Its Ethernet address.
+    pub address: Option<[u8; 6]>,
+    /// The XDP program that runs on it.
+    pub xdp: Option<XdpProgram>,
+    /// What it can do with XDP at this moment (`NETDEV_XDP_ACT_*`), where the kernel tells.
+    pub features: Option<u64>,
     /// Global IPv4 addresses, the first being the primary.
     pub addresses: Vec<Prefix>,
 }
@@ -61,6 +94,11 @@ impl Network {
     /// Name of the interface with this index; its number if it is gone.
     pub fn name_of(&self, index: u32) -> String {
         self.by_index(index).map_or_else(|| format!("interface {index} (gone)"), |device| device.name.clone())
+    }
+
+    /// VLAN interfaces that are stacked on an interface.
+    pub fn vlans_on(&self, index: u32) -> impl Iterator<Item = &Device> {
+        self.devices.iter().filter(move |device| device.kind == Kind::Vlan && device.lower == Some(index))
     }
 
     /// Networks behind an interface: those of its addresses, and those that routes lead to through it.

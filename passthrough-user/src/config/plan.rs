@@ -4,17 +4,7 @@ use std::net::Ipv4Addr;
 
 use passthrough_common::abi::{Class, Filtering, settings::POOL};
 
-use super::{file::File, protocols, usage::usage};
-
-/// Which path packets take.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Mode {
-    /// The best that each interface can.
-    #[default]
-    Auto,
-    /// TC alone.
-    Tc,
-}
+use super::{Mode, file::File, protocols, usage::usage};
 
 /// What becomes of L2TP's source port 1701.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,8 +73,8 @@ pub struct Plan {
     pub lans: Vec<String>,
     /// Classes to be switched to full.
     pub enable: Vec<Class>,
-    /// Which path packets take.
-    pub mode: Mode,
+    /// Which path packets shall take.
+    pub mode: Option<Mode>,
     /// Outside addresses; those of the WAN interface if empty.
     pub addresses: Vec<Ipv4Addr>,
     /// L2TP port rule.
@@ -95,7 +85,8 @@ pub struct Plan {
     pub sessions: Option<u32>,
 }
 
-/// Least and most sessions that may be asked for. A session is two entries of 80 bytes or so, held from the start.
+/// Least and most sessions that may be asked for. A session is two entries of 112 bytes with
+/// their buckets, held from the start.
 pub const SESSIONS: std::ops::RangeInclusive<u32> = 128..=8_388_608;
 
 impl Plan {
@@ -111,11 +102,7 @@ impl Plan {
             )));
         }
         let enable = if words.enable.is_empty() { Vec::new() } else { protocols::switches(&words.enable)? };
-        let mode = match words.mode.as_deref() {
-            None | Some("auto") => Mode::Auto,
-            Some("tc") => Mode::Tc,
-            Some(other) => return Err(usage(format!("no mode is called '{other}': use auto or tc"))),
-        };
+        let mode = words.mode.as_deref().map(Mode::parse).transpose()?;
         let addresses = list(&words.address)
             .iter()
             .map(|word| {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 
-use super::{network, up};
+use super::{fast, network, up};
 use crate::{loader::Pins, tables::Tables};
 
 /// What `down` has done.
@@ -25,8 +25,12 @@ pub fn down(pins: &Pins) -> anyhow::Result<Done> {
     let linked: BTreeSet<u32> = pins.links()?.into_iter().map(|(_, index, _)| index).collect();
     // Filters are not pinned; the interface table tells where they are. Another version's table cannot be read.
     let tables = Tables::open(pins).ok();
-    let listed: BTreeSet<u32> =
-        tables.map(|tables| tables.interfaces()).transpose()?.unwrap_or_default().into_keys().collect();
+    let mut listed = BTreeSet::new();
+    if let Some(tables) = &tables {
+        listed.extend(tables.interfaces()?.into_keys());
+        // A device takes no redirected frames any more once its own program is off.
+        fast::close(tables, &listed.iter().copied().collect::<Vec<_>>())?;
+    }
     let network = network::read()?;
     for index in listed.difference(&linked) {
         if let Some(device) = network.by_index(*index) {

@@ -1,60 +1,74 @@
-//! Follows the machine: outside addresses that changed, and packet sizes.
+//! Follows the machine: outside addresses, packet sizes, Ethernet addresses, and what devices can transmit.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use passthrough_common::abi::{
-    Interface, Settings, View,
-    settings::{POOL, option},
+    Interface, Settings,
+    settings::{POOL, option, port},
 };
 
 use crate::{
     config::{Network, prefix::is_special},
-    loader::run::Sweep,
     tables::Tables,
 };
 
-use super::up;
+use super::{network, paths, pool, set_option};
 
-/// Brings pool and packet sizes in line with the machine. Answers what changed, a line each.
+/// Brings pool and interfaces in line with the machine. Answers what changed, a line each.
 pub fn follow(tables: &Tables, network: &Network) -> anyhow::Result<Vec<String>> {
-    let settings = tables.settings()?;
-    let interfaces = tables.interfaces()?;
-    let pool = new_pool(&settings, network);
-    let resized: Vec<(u32, Interface)> = interfaces
-        .into_iter()
-        .filter_map(|(index, interface)| {
-            let mtu = network.by_index(index)?.mtu;
-            (mtu != interface.mtu).then_some((index, Interface { mtu, ..interface }))
-        })
-        .collect();
-    if pool.is_none() && resized.is_empty() {
+    if new_pool(&tables.settings()?, network).is_none() && changed(tables, network)?.is_empty() {
         return Ok(Vec::new());
     }
 
     let _lock = tables.pins().lock()?;
     let mut notes = Vec::new();
-    for (index, interface) in resized {
-        tables.write_interface(index, interface)?;
-        notes.push(format!("{} now takes packets of {} bytes", network.name_of(index), interface.mtu));
+    // Looked at again: another command may have been at it while this one waited.
+    let network = &network::read()?;
+    let (changed, pool) = (changed(tables, network)?, new_pool(&tables.settings()?, network));
+    for (before, after) in &changed {
+        tables.write_interface(*after)?;
+        notes.extend(told(&network.name_of(after.index), before, after));
     }
     if let Some(pool) = pool {
         let before = tables.settings()?;
         let mut after = before;
-        after.pool = [0; POOL];
-        for (slot, address) in after.pool.iter_mut().zip(&pool) {
-            *slot = u32::from(*address);
-        }
-        after.pool_len = pool.len() as u32;
-        up::set(&mut after, option::DROP_MARTIANS, !pool.iter().any(|address| is_special(*address)));
+        pool::put(&mut after, &pool);
+        set_option(&mut after, option::DROP_MARTIANS, !pool.iter().any(|address| is_special(*address)));
         tables.write_settings(&after)?;
-        let ended = drop_lost(tables, &before, &after)?;
+        let ended = pool::drop_lost(tables, &before, &after)?;
         let words: Vec<String> = pool.iter().map(ToString::to_string).collect();
         notes.push(format!(
             "outside addresses are now {}; {ended} entries of addresses that are gone were removed",
             words.join(", ")
         ));
+    } else if !changed.is_empty() {
+        tables.ask_again()?;
     }
     Ok(notes)
+}
+
+/// Interfaces that are not in the table as their devices are: as they stand there, and as they should.
+fn changed(tables: &Tables, network: &Network) -> anyhow::Result<Vec<(Interface, Interface)>> {
+    let linked = paths::linked(tables.pins())?;
+    let settle = |interface: Interface| {
+        let device = network.by_index(interface.index)?;
+        let settled = paths::settled(&interface, device, linked.get(&interface.index).copied());
+        (settled != interface).then_some((interface, settled))
+    };
+    Ok(tables.interfaces()?.into_values().filter_map(settle).collect())
+}
+
+/// What an operator should know of a change. (The Ethernet address is none of it.)
+fn told(name: &str, before: &Interface, after: &Interface) -> Vec<String> {
+    let mut notes = Vec::new();
+    if before.mtu != after.mtu {
+        notes.push(format!("{name} now takes packets of {} bytes", after.mtu));
+    }
+    if (before.flags ^ after.flags) & port::FAST != 0 {
+        let path = if after.flags & port::FAST != 0 { "XDP" } else { "TC" };
+        notes.push(format!("packets towards {name} now take {path}"));
+    }
+    notes
 }
 
 /// The pool as it should be, if that differs. An interface without any address keeps the pool: it may come back.
@@ -64,37 +78,7 @@ fn new_pool(settings: &Settings, network: &Network) -> Option<Vec<Ipv4Addr>> {
     }
     let mut pool = network.addresses_of(settings.wan_ifindex);
     pool.truncate(POOL);
-    (!pool.is_empty() && pool != addresses(settings)).then_some(pool)
-}
-
-/// The outside addresses in the settings.
-pub fn addresses(settings: &Settings) -> Vec<Ipv4Addr> {
-    settings.pool.iter().take(settings.pool_len as usize).map(|address| Ipv4Addr::from(*address)).collect()
-}
-
-/// Ends the sessions of outside addresses that are no longer in the pool: their answers would go elsewhere.
-/// A host has one outside address, so its sessions go together. Answers how many entries went.
-pub fn drop_lost(tables: &Tables, before: &Settings, after: &Settings) -> anyhow::Result<u64> {
-    let kept = addresses(after);
-    let lost: Vec<Ipv4Addr> =
-        addresses(before).into_iter().filter(|address| !kept.contains(address)).collect();
-    if lost.is_empty() {
-        return Ok(0);
-    }
-    let sessions = tables.sessions()?;
-    let hosts: BTreeSet<u32> = sessions
-        .iter()
-        .filter_map(|(key, session)| match key.view() {
-            View::Outbound if lost.contains(&Ipv4Addr::from(session.address)) => Some(key.local()),
-            View::Inbound if lost.contains(&Ipv4Addr::from(key.local())) => Some(session.address),
-            _ => None,
-        })
-        .collect();
-    let mut ended = 0;
-    for host in hosts {
-        ended += super::sweep(tables, &Sweep { host: Some(host), ..Sweep::default() })?;
-    }
-    Ok(ended)
+    (!pool.is_empty() && pool != pool::addresses(settings)).then_some(pool)
 }
 
 #[cfg(test)]
@@ -107,13 +91,8 @@ mod tests {
             devices: vec![Device {
                 index: 2,
                 name: "wan0".into(),
-                link: None,
-                mtu: 1500,
-                up: true,
-                loopback: false,
-                controller: None,
-                xdp: false,
                 addresses: addresses.iter().map(|address| Prefix::new((*address).into(), 24)).collect(),
+                ..Device::default()
             }],
             routes: Vec::new(),
         }
@@ -128,5 +107,14 @@ mod tests {
         assert_eq!(new_pool(&settings, &network(&[])), None);
         settings.options |= option::FIXED_POOL;
         assert_eq!(new_pool(&settings, &network(&[[5, 6, 7, 9]])), None);
+    }
+
+    #[test]
+    fn what_an_operator_can_use_is_told() {
+        let before = Interface { mtu: 1500, ..Interface::default() };
+        let after = Interface { mtu: 1400, flags: port::FAST, address_head: 1, ..before };
+        let notes = told("wan0", &before, &after);
+        assert!(notes.len() == 2 && notes[0].contains("1400") && notes[1].contains("XDP"), "{notes:?}");
+        assert!(told("wan0", &before, &Interface { address_head: 1, ..before }).is_empty());
     }
 }

@@ -2,18 +2,17 @@
 //!
 //! The data path needs none of it: it goes on when this ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use aya_log::EbpfLogger;
-use netlink_sys::AsyncSocketExt;
 use passthrough_common::abi::names::program;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
 };
 
-use super::{follow, network, up};
+use super::{changes::Changes, follow, network, up};
 use crate::{
     config::Plan,
     loader::{Pins, attach, run::Sweep},
@@ -26,12 +25,16 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(5);
 /// How often kernel-side messages are printed.
 const MESSAGE_PERIOD: Duration = Duration::from_millis(250);
 
+/// How long nothing is brought up again after that has failed: the attempt itself changes links, and would be its own cause.
+const UP_PAUSE: Duration = Duration::from_secs(10);
+
 /// Says a line to the operator.
 pub type Say<'a> = &'a dyn Fn(&str);
 
 /// Runs until SIGINT or SIGTERM, or until somebody takes the gateway down.
 pub async fn run(pins: &Pins, plan: &Plan, log_level: u8, say: Say<'_>) -> anyhow::Result<()> {
-    let changes = network::changes()?;
+    let mut changes = Changes::listen()?;
+    let mut owed = false;
     let mut ticks = interval(SWEEP_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut message_ticks = interval(MESSAGE_PERIOD);
@@ -39,6 +42,7 @@ pub async fn run(pins: &Pins, plan: &Plan, log_level: u8, say: Say<'_>) -> anyho
     let mut interrupt = signal(SignalKind::interrupt()).context("waiting for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("waiting for SIGTERM")?;
     let mut messages = Messages::open(pins);
+    let mut failed = None;
 
     loop {
         tokio::select! {
@@ -54,18 +58,43 @@ pub async fn run(pins: &Pins, plan: &Plan, log_level: u8, say: Say<'_>) -> anyho
                     say(&format!("sweeping failed: {error:#}"));
                 }
                 // The interface that came back may have done so before this one listened.
-                step(pins, plan, log_level, say, &mut messages);
+                step(pins, plan, log_level, say, &mut failed, &mut messages);
             }
-            // What a message says does not matter, nor whether some were lost: the state is read anew.
-            _ = changes.recv_from_full() => step(pins, plan, log_level, say, &mut messages),
+            changed = changes.next() => {
+                owed |= changed.any();
+                if changed.machine {
+                    step(pins, plan, log_level, say, &mut failed, &mut messages);
+                }
+            }
             _ = message_ticks.tick() => messages.print(),
+        }
+        if owed {
+            match ask_again(pins) {
+                Ok(done) => owed = !done,
+                Err(error) => say(&format!("{error:#}")),
+            }
         }
     }
 }
 
-/// Follows the machine; a fault is told, and the next change tries again.
-fn step(pins: &Pins, plan: &Plan, log_level: u8, say: Say<'_>, messages: &mut Messages) {
-    match follow_once(pins, plan, log_level, say) {
+/// Has the fast path ask for its ways out again, unless another command is at work just now. Answers whether it did.
+fn ask_again(pins: &Pins) -> anyhow::Result<bool> {
+    let Some(tables) = Tables::open_standing(pins)? else { return Ok(true) };
+    let Some(_lock) = pins.try_lock()? else { return Ok(false) };
+    tables.ask_again()?;
+    Ok(true)
+}
+
+/// Follows the machine; a fault is told, and the next change tries again, but not at once if it was in bringing up.
+fn step(
+    pins: &Pins,
+    plan: &Plan,
+    log_level: u8,
+    say: Say<'_>,
+    failed: &mut Option<Instant>,
+    messages: &mut Messages,
+) {
+    match follow_once(pins, plan, log_level, say, failed) {
         Ok(false) => {}
         Ok(true) => *messages = Messages::open(pins),
         Err(error) => say(&format!("{error:#}")),
@@ -74,7 +103,13 @@ fn step(pins: &Pins, plan: &Plan, log_level: u8, say: Say<'_>, messages: &mut Me
 
 /// Follows addresses and sizes; brings the gateway up again when an interface came back under another index, as
 /// `ppp0` does with each connection. Answers whether it did that.
-fn follow_once(pins: &Pins, plan: &Plan, log_level: u8, say: Say<'_>) -> anyhow::Result<bool> {
+fn follow_once(
+    pins: &Pins,
+    plan: &Plan,
+    log_level: u8,
+    say: Say<'_>,
+    failed: &mut Option<Instant>,
+) -> anyhow::Result<bool> {
     let Some(tables) = Tables::open_standing(pins)? else { return Ok(false) };
     let network = network::read()?;
     let standing = tables.interfaces()?;
@@ -87,8 +122,13 @@ fn follow_once(pins: &Pins, plan: &Plan, log_level: u8, say: Say<'_>) -> anyhow:
         if device.name == plan.wan && plan.addresses.is_empty() && device.addresses.is_empty() {
             return Ok(false);
         }
+        if failed.is_some_and(|at| at.elapsed() < UP_PAUSE) {
+            return Ok(false);
+        }
         let name = device.name.clone();
-        let done = up::up(pins, plan, log_level)?;
+        let done = up::up(pins, plan, log_level);
+        *failed = done.is_err().then(Instant::now);
+        let done = done?;
         say(&format!("{name} came back: up again, with {} table entries kept", done.kept));
         return Ok(true);
     }

@@ -4,26 +4,21 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use anyhow::{Context, bail};
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressMessage, AddressScope},
-    link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, LinkXdp, XdpAttached},
+    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached},
     route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType},
 };
-use netlink_sys::{AsyncSocket, Socket, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use netlink_sys::protocols::NETLINK_ROUTE;
 use passthrough_common::abi::Link;
 
+use super::{features, netlink};
 use crate::config::{
     Network, Prefix,
-    network::{Device, Route},
+    network::{Device, Kind, Route, XdpProgram},
 };
-
-/// Multicast groups that tell of changes (rtnetlink.h): links, IPv4 addresses, IPv4 routes.
-const GROUPS: u32 = 1 << 0 | 1 << 4 | 1 << 6;
-/// Bytes of a netlink message's header, in which the length comes first.
-const HEADER: usize = 16;
 
 /// Reads everything.
 pub fn read() -> anyhow::Result<Network> {
@@ -46,80 +41,73 @@ pub fn read() -> anyhow::Result<Network> {
             network.routes.extend(routes(&message));
         }
     }
+    if let Some(features) = features::read() {
+        for device in &mut network.devices {
+            // A device that the kernel leaves out can do nothing.
+            device.features = Some(features.get(&device.index).copied().unwrap_or(0));
+        }
+    }
     network.devices.sort_by_key(|device| device.index);
     Ok(network)
 }
 
-/// A socket on which the kernel tells of changes to links, addresses and routes. Needs a runtime.
-pub fn changes() -> anyhow::Result<TokioSocket> {
-    let mut socket = TokioSocket::new(NETLINK_ROUTE).context("opening a netlink socket")?;
-    socket.socket_mut().bind(&SocketAddr::new(0, GROUPS)).context("listening for changes of addresses")?;
-    Ok(socket)
-}
-
 fn dump(request: RouteNetlinkMessage) -> anyhow::Result<Vec<RouteNetlinkMessage>> {
-    let mut socket = Socket::new(NETLINK_ROUTE).context("opening a netlink socket")?;
-    socket.bind_auto().context("binding a netlink socket")?;
-    socket.connect(&SocketAddr::new(0, 0)).context("connecting a netlink socket")?;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_DUMP | NLM_F_REQUEST;
-    header.sequence_number = 1;
-    let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(request));
-    packet.finalize();
-    let mut bytes = vec![0; packet.buffer_len()];
-    packet.serialize(&mut bytes);
-    socket.send(&bytes, 0).context("asking the kernel for the network's state")?;
-
-    let mut messages = Vec::new();
-    loop {
-        let (datagram, _) = socket.recv_from_full().context("reading the network's state")?;
-        let mut rest = datagram.as_slice();
-        while rest.len() >= HEADER {
-            let length = u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
-            if length < HEADER || length > rest.len() {
-                bail!("reading the network's state: a netlink message of {length} bytes in {}", rest.len());
-            }
-            // A message with parts that are newer than this program is left out, not fatal.
-            match NetlinkMessage::<RouteNetlinkMessage>::deserialize(&rest[..length])
-                .map(|message| message.payload)
-            {
-                Ok(NetlinkPayload::Done(_)) => return Ok(messages),
-                Ok(NetlinkPayload::Error(error)) => bail!("reading the network's state: {error}"),
-                Ok(NetlinkPayload::InnerMessage(message)) => messages.push(message),
-                Ok(_) => {}
-                Err(error) => log::debug!("a netlink message was not understood: {error}"),
-            }
-            rest = &rest[length.next_multiple_of(4).min(rest.len())..];
-        }
-    }
+    netlink::ask(NETLINK_ROUTE, request, NLM_F_DUMP, "the network's state")
 }
 
 fn device(message: &LinkMessage) -> Option<Device> {
     let mut device = Device {
         index: message.header.index,
-        name: String::new(),
         link: link_type(message.header.link_layer_type),
         mtu: 1500,
         up: message.header.flags.contains(LinkFlags::Up),
         loopback: message.header.flags.contains(LinkFlags::Loopback),
-        controller: None,
-        xdp: false,
-        addresses: Vec::new(),
+        ..Device::default()
     };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => device.name.clone_from(name),
             LinkAttribute::Mtu(mtu) => device.mtu = *mtu,
             LinkAttribute::Controller(index) => device.controller = Some(*index),
-            LinkAttribute::Xdp(about) => {
-                device.xdp = about
-                    .iter()
-                    .any(|one| matches!(one, LinkXdp::Attached(mode) if *mode != XdpAttached::None));
-            }
+            LinkAttribute::Link(index) => device.lower = Some(*index),
+            LinkAttribute::Address(bytes) => device.address = bytes.as_slice().try_into().ok(),
+            LinkAttribute::LinkInfo(about) => device.kind = kind(about),
+            LinkAttribute::Xdp(about) => device.xdp = xdp(about),
             _ => {}
         }
     }
+    // The index of an interface in another network namespace says nothing here.
+    if message.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::LinkNetNsId(_))) {
+        device.lower = None;
+    }
     (!device.name.is_empty()).then_some(device)
+}
+
+fn kind(about: &[LinkInfo]) -> Kind {
+    let kind = about.iter().find_map(|one| match one {
+        LinkInfo::Kind(kind) => Some(kind),
+        _ => None,
+    });
+    match kind {
+        Some(InfoKind::Bridge) => Kind::Bridge,
+        Some(InfoKind::Vlan) => Kind::Vlan,
+        Some(InfoKind::Veth) => Kind::Veth,
+        Some(InfoKind::Tun) => Kind::Tap,
+        _ => Kind::Other,
+    }
+}
+
+fn xdp(about: &[LinkXdp]) -> Option<XdpProgram> {
+    let mode = about.iter().find_map(|one| match one {
+        LinkXdp::Attached(mode) if *mode != XdpAttached::None => Some(*mode),
+        _ => None,
+    })?;
+    // Of several at once, none is the one of the interface.
+    let id = about.iter().find_map(|one| match one {
+        LinkXdp::ProgId(id) if mode != XdpAttached::Multiple => Some(*id),
+        _ => None,
+    });
+    Some(XdpProgram { id: id.unwrap_or(0), native: mode == XdpAttached::Driver })
 }
 
 /// What stands before the IP header, by ARPHRD.

@@ -1,10 +1,8 @@
 //! Turns switches. When a command that switched off returns, not one packet more passes.
 
-use anyhow::Context;
 use passthrough_common::abi::{Class, Settings, Switch, settings::option};
-use rustix::thread::{MembarrierCommand, membarrier};
 
-use super::up;
+use super::{quiesce, set_option};
 use crate::{config::L2tpPort, loader::run::Sweep, tables::Tables};
 
 /// What turning a switch has changed.
@@ -60,7 +58,7 @@ fn plan(
     let mut turned = Vec::new();
     let mut ended = Vec::new();
     if let Some(rule) = l2tp_port {
-        up::set(&mut after, option::KEEP_L2TP_PORT, rule == L2tpPort::Keep);
+        set_option(&mut after, option::KEEP_L2TP_PORT, rule == L2tpPort::Keep);
         if after.options != before.options && before.switch(Class::L2tp) != Switch::Off {
             ended.push(Class::L2tp);
         }
@@ -78,12 +76,6 @@ fn plan(
         *generation = generation.wrapping_add(1);
     }
     (after, turned, ended)
-}
-
-/// Waits until every program that may have read the earlier settings has ended: programs run in RCU's read side,
-/// and this barrier waits for a grace period (membarrier(2), `MEMBARRIER_CMD_GLOBAL`).
-fn quiesce() -> anyhow::Result<()> {
-    membarrier(MembarrierCommand::Global).context("waiting for packets that were under way")
 }
 
 #[cfg(test)]

@@ -12,16 +12,16 @@ use aya::{
 use passthrough_common::abi::{
     Interface, Settings, Side, Switch,
     names::{map, program},
-    settings::{POOL, option},
+    settings::option,
 };
 
-use super::{follow, network};
+use super::{fast, network, paths, pool, quiesce, set_option};
 use crate::{
-    config::{Checked, L2tpPort, Plan, Port, checked},
+    config::{Checked, L2tpPort, Mode, Network, Plan, Port, checked},
     loader::{
         self, Pins, Size, Undo,
         attach::{self, Place},
-        preflight,
+        preflight, tc,
     },
     tables::Tables,
 };
@@ -35,6 +35,8 @@ pub struct Done {
     pub lans_found: bool,
     /// Whether a running gateway was replaced.
     pub replaced: bool,
+    /// The path of each interface.
+    pub paths: Vec<paths::Path>,
     /// Sessions that went on, when replaced; entries of the table.
     pub kept: usize,
     /// What the operator should know, a line each.
@@ -52,6 +54,11 @@ pub fn up(pins: &Pins, plan: &Plan, log_level: u8) -> anyhow::Result<Done> {
     let standing = Tables::open_standing(pins)?;
     let before = standing.as_ref().map(Tables::settings).transpose()?;
     let checked = checked::check(plan, &network, before.as_ref())?;
+    let mode = plan.mode.or(before.as_ref().map(Mode::of)).unwrap_or_default();
+    let ports: Vec<(&Port, Side)> = std::iter::once((&checked.wan, Side::Outside))
+        .chain(checked.lans.iter().map(|lan| (lan, Side::Inside)))
+        .collect();
+    fast::refuse(pins, mode, &network, &ports)?;
     let size = Size { entries: entries(plan, standing.as_ref())?, log_level };
     // What hangs on links stays on links, whatever is asked for.
     let tcx = use_tcx()? || !pins.links()?.is_empty();
@@ -69,41 +76,47 @@ pub fn up(pins: &Pins, plan: &Plan, log_level: u8) -> anyhow::Result<Done> {
     }
     let tables = Tables::unwritten(pins);
 
-    let settings = settings(plan, &checked, before.as_ref());
+    let settings = settings(plan, mode, &checked, before.as_ref());
     write_settings(&tables, &settings, before, &mut undo)?;
     // The object may come from another build than this program: compare what was made as well.
     let tables = Tables::open(pins)?;
-    let ports: Vec<(&Port, Side)> = std::iter::once((&checked.wan, Side::Outside))
-        .chain(checked.lans.iter().map(|lan| (lan, Side::Inside)))
-        .collect();
     for (port, side) in &ports {
-        write_interface(&tables, port, *side, &mut undo)?;
+        write_interface(&tables, &network, port, *side, &mut undo)?;
     }
 
-    let places = places(&checked);
+    let mut places = places(&checked);
     for place in &places {
         notes.extend(rival(pins, place, tcx));
-        notes.extend(xdp_rival(&network, place));
         let program = classifier(&mut ebpf, place.program)?;
-        attach::attach(pins, place, program, tcx, &mut undo)?;
+        tc::attach(pins, place, program, tcx, &mut undo)?;
     }
+    // The fast path only comes where the slower one is: it leaves packets to it.
+    let fast = fast::attach(&tables, &mut ebpf, mode, &network, &ports, &mut undo)?;
     for name in [program::WAN_EGRESS, program::WAN_INGRESS, program::LAN_INGRESS, program::SWEEP] {
         attach::pin_program(pins, name, classifier(&mut ebpf, name)?)?;
+    }
+    for name in program::FAST {
+        attach::pin_program(pins, name, fast::program(&mut ebpf, name)?)?;
     }
     if !fresh {
         pin_steps(pins, &ebpf)?;
     }
+    let network = fast::settle(&tables, &fast)?;
     undo.keep();
 
+    places.extend(fast);
     leave_others(pins, &tables, &places, &network)?;
     if let Some(before) = &before {
-        follow::drop_lost(&tables, before, &settings)?;
+        pool::drop_lost(&tables, before, &settings)?;
     }
     if let Some(hint) = forwarding_hint() {
         notes.push(hint);
     }
     let kept = if fresh { 0 } else { tables.sessions()?.len() };
-    Ok(Done { checked, lans_found: plan.lans.is_empty(), replaced: !fresh, kept, notes })
+    let network = network::read()?;
+    notes.extend(xdp_notes(&tables, &network)?);
+    let paths = paths::all(&tables, &network, &settings)?;
+    Ok(Done { checked, lans_found: plan.lans.is_empty(), replaced: !fresh, paths, kept, notes })
 }
 
 /// Entries of the session table: as asked, or as they stand; they cannot change while the gateway is up.
@@ -143,18 +156,15 @@ fn pin_steps(pins: &Pins, ebpf: &Ebpf) -> anyhow::Result<()> {
 }
 
 /// The settings: as they stand, or the default; and over them what the plan says.
-fn settings(plan: &Plan, checked: &Checked, before: Option<&Settings>) -> Settings {
+fn settings(plan: &Plan, mode: Mode, checked: &Checked, before: Option<&Settings>) -> Settings {
     let mut settings = before.copied().unwrap_or(Settings::DEFAULT);
     settings.wan_ifindex = checked.wan.index;
-    settings.pool = [0; POOL];
-    for (slot, address) in settings.pool.iter_mut().zip(&checked.pool) {
-        *slot = u32::from(*address);
-    }
-    settings.pool_len = checked.pool.len().min(POOL) as u32;
-    set(&mut settings, option::FIXED_POOL, checked.fixed_pool);
-    set(&mut settings, option::DROP_MARTIANS, checked.drop_martians);
+    mode.keep(&mut settings);
+    pool::put(&mut settings, &checked.pool);
+    set_option(&mut settings, option::FIXED_POOL, checked.fixed_pool);
+    set_option(&mut settings, option::DROP_MARTIANS, checked.drop_martians);
     if let Some(rule) = plan.l2tp_port {
-        set(&mut settings, option::KEEP_L2TP_PORT, rule == L2tpPort::Keep);
+        set_option(&mut settings, option::KEEP_L2TP_PORT, rule == L2tpPort::Keep);
     }
     if let Some(filtering) = plan.filtering {
         settings.filtering = [filtering as u8; 2];
@@ -163,15 +173,6 @@ fn settings(plan: &Plan, checked: &Checked, before: Option<&Settings>) -> Settin
         settings.switches[*class as usize] = Switch::Full as u8;
     }
     settings
-}
-
-/// Sets or clears an option.
-pub fn set(settings: &mut Settings, option: u32, on: bool) {
-    if on {
-        settings.options |= option;
-    } else {
-        settings.options &= !option;
-    }
 }
 
 fn write_settings(
@@ -188,13 +189,30 @@ fn write_settings(
     Ok(())
 }
 
-fn write_interface(tables: &Tables, port: &Port, side: Side, undo: &mut Undo) -> anyhow::Result<()> {
+fn write_interface(
+    tables: &Tables,
+    network: &Network,
+    port: &Port,
+    side: Side,
+    undo: &mut Undo,
+) -> anyhow::Result<()> {
     let before = tables.interfaces()?.get(&port.index).copied();
-    let interface = Interface { side: side as u8, link: port.link as u8, vlan: 0, mtu: port.mtu };
-    tables.write_interface(port.index, interface)?;
+    let mut interface = Interface {
+        index: port.index,
+        side: side as u8,
+        link: port.link as u8,
+        flags: before.map_or(0, |before| before.flags),
+        ..Interface::default()
+    };
+    if let Some(device) = network.by_index(port.index) {
+        // The way that is open stays so until it is known how the device comes out of this.
+        let own = paths::linked(tables.pins())?.get(&port.index).copied();
+        interface = paths::settled(&interface, device, own);
+    }
+    tables.write_interface(interface)?;
     let (tables, index) = (tables.clone(), port.index);
     undo.push(format!("the entry of {}", port.name), move || match before {
-        Some(before) => tables.write_interface(index, before),
+        Some(before) => tables.write_interface(before),
         None => tables.remove_interface(index),
     });
     Ok(())
@@ -222,7 +240,7 @@ fn rival(pins: &Pins, place: &Place, tcx: bool) -> Option<String> {
         return None;
     }
     let own = attach::linked_program(&pins.link(place.program, place.index)).ok().flatten();
-    let others: Vec<String> = attach::attached(&place.interface, attach::hook(place.program))
+    let others: Vec<String> = tc::attached(&place.interface, tc::hook(place.program))
         .ok()?
         .into_iter()
         .filter(|(id, _)| Some(*id) != own)
@@ -238,29 +256,43 @@ fn rival(pins: &Pins, place: &Place, tcx: bool) -> Option<String> {
     })
 }
 
-/// A line on an XDP program that somebody else runs on an interface; told once an interface.
-fn xdp_rival(network: &crate::config::Network, place: &Place) -> Option<String> {
-    let device =
-        network.by_index(place.index).filter(|device| device.xdp && place.program != program::WAN_EGRESS)?;
-    Some(format!(
-        "an XDP program runs on {0} before this gateway, which sees only what it lets through (`ip link show {0}`)",
-        device.name
-    ))
+/// A line on each XDP program that somebody else runs on an interface of the gateway, and on each interface where ours
+/// depends on others.
+fn xdp_notes(tables: &Tables, network: &Network) -> anyhow::Result<Vec<String>> {
+    let linked = paths::linked(tables.pins())?;
+    let devices = tables.interfaces()?.into_keys().filter_map(|index| network.by_index(index));
+    Ok(devices
+        .filter_map(|device| {
+            let own = linked.get(&device.index).copied();
+            if device.xdp.is_none() || paths::ours(device, own).is_some() {
+                return paths::caution(device, own);
+            }
+            Some(format!(
+                "an XDP program runs on {0} before this gateway, which sees only what it lets through \
+                 (`ip link show {0}`)",
+                device.name
+            ))
+        })
+        .collect())
 }
 
-/// Takes programs off interfaces that no longer take part.
-fn leave_others(
-    pins: &Pins,
-    tables: &Tables,
-    places: &[Place],
-    network: &crate::config::Network,
-) -> anyhow::Result<()> {
+/// Takes programs off interfaces that no longer take part, and the fast path off those that leave it.
+fn leave_others(pins: &Pins, tables: &Tables, places: &[Place], network: &Network) -> anyhow::Result<()> {
     let mut linked = Vec::new();
+    let mut left = Vec::new();
     for (program, index, pin) in pins.links()? {
         linked.push(index);
         if !places.iter().any(|place| place.program == program && place.index == index) {
-            attach::detach_link(&pin)?;
+            left.push((program, pin));
         }
+    }
+    left.sort_by_key(|(program, _)| !program::FAST.contains(program));
+    if left.first().is_some_and(|(program, _)| program::FAST.contains(program)) {
+        // The ways to them are closed; this waits for packets that were on one.
+        quiesce()?;
+    }
+    for (_, pin) in left {
+        attach::detach(&pin)?;
     }
     for index in tables.interfaces()?.into_keys() {
         if places.iter().any(|place| place.index == index) {
@@ -277,7 +309,7 @@ fn leave_others(
 /// Takes clsact filters off an interface that has no links.
 pub fn detach_filters(index: u32, interface: &str) -> anyhow::Result<()> {
     for program in [program::WAN_EGRESS, program::WAN_INGRESS, program::LAN_INGRESS] {
-        attach::detach_clsact(&Place { program, index, interface: interface.to_string() })?;
+        tc::detach_clsact(&Place { program, index, interface: interface.to_string() })?;
     }
     Ok(())
 }

@@ -1,31 +1,18 @@
-//! Programs on interfaces: attached, replaced in one step, and taken off again. tcx links where the kernel has
-//! them, clsact filters where it has not.
+//! Programs on interfaces by pinned links: attached, replaced in one step, and taken off again. What is particular to
+//! a hook is beside it, in `tc` and `xdp`.
 
-use std::{fs, io::ErrorKind, path::Path, process::Command};
+use std::{fs, path::Path};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use aya::{
-    programs::{
-        LinkOrder, ProgramError, SchedClassifier, TcAttachType,
-        links::{FdLink, PinnedLink},
-        tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle},
-    },
+    programs::links::{FdLink, PinnedLink},
     sys::SyscallError,
 };
-use passthrough_common::abi::names::program;
 
 use super::{Pins, Undo};
 
-/// Priority and handle of clsact filters: fixed, so that a later call finds and replaces them.
-const CLSACT_PRIORITY: u16 = 0x5054;
-const CLSACT_HANDLE: TcHandle = TcHandle::new(0, 1);
 /// `ENOLINK`: the link's interface is gone.
 const ENOLINK: i32 = 67;
-
-/// Which hook of an interface a program belongs to.
-pub fn hook(name: &str) -> TcAttachType {
-    if name == program::WAN_EGRESS { TcAttachType::Egress } else { TcAttachType::Ingress }
-}
 
 /// A place for a program: an interface, by index and name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,28 +25,43 @@ pub struct Place {
     pub interface: String,
 }
 
+/// A kind of program that hangs on an interface by a link.
+pub trait Linked: Sized {
+    /// What has to be said about a new link beside its place.
+    type How: Copy + 'static;
+
+    /// Opens a pinned program.
+    fn open(pin: &Path) -> anyhow::Result<Self>;
+
+    /// Pins the program.
+    fn pin_at(&mut self, path: &Path) -> anyhow::Result<()>;
+
+    /// Attaches it, by a link that ends when it is dropped.
+    fn link(&mut self, place: &Place, how: Self::How) -> anyhow::Result<FdLink>;
+
+    /// Puts it in the place of the program that a link leads to.
+    fn take_over(&mut self, link: FdLink) -> anyhow::Result<()>;
+}
+
 /// Attaches `new` at a place, or has it take the place of what is attached there, without a gap.
-/// Undone, `old` (what ran before, by its pin) is back, or nothing is left.
-pub fn attach(
+/// Undone, what ran before (by its pin) is back, or nothing is left.
+pub fn attach<P: Linked>(
     pins: &Pins,
     place: &Place,
-    new: &mut SchedClassifier,
-    tcx: bool,
+    new: &mut P,
+    how: P::How,
     undo: &mut Undo,
 ) -> anyhow::Result<()> {
     let what = format!("attaching {} to {}", place.program, place.interface);
-    if !tcx {
-        return attach_clsact(pins, place, new, undo).context(what);
-    }
     let pin = pins.link(place.program, place.index);
     match PinnedLink::from_pin(&pin) {
-        Ok(link) => match replace(link, new) {
+        Ok(link) => match new.take_over(link.into()) {
             Ok(()) => {
                 let (old, place) = (pins.program(place.program), place.clone());
                 undo.push(what, move || {
                     // The interface may be gone; then there is nothing to put back.
-                    let mut old = SchedClassifier::from_pin(&old)?;
-                    replace(PinnedLink::from_pin(&pin)?, &mut old)
+                    P::open(&old)?
+                        .take_over(PinnedLink::from_pin(&pin)?.into())
                         .with_context(|| format!("putting the earlier {} back", place.program))
                 });
                 return Ok(());
@@ -73,103 +75,32 @@ pub fn attach(
         Err(_) if !pin.exists() => {}
         Err(error) => return Err(error).context(what),
     }
-    let options = TcAttachOptions::TcxOrder(LinkOrder::default());
-    let id = new.attach_with_options(&place.interface, hook(place.program), options).context(what.clone())?;
-    let link: FdLink = new.take_link(id)?.try_into().map_err(|error| anyhow!("{what}: {error}"))?;
+    let link = new.link(place, how).with_context(|| what.clone())?;
     link.pin(&pin).with_context(|| format!("pinning the link {}", pin.display()))?;
-    undo.push(what, move || Ok(fs::remove_file(&pin)?));
-    Ok(())
-}
-
-fn replace(link: PinnedLink, new: &mut SchedClassifier) -> anyhow::Result<()> {
-    let link: SchedClassifierLink = FdLink::from(link).try_into().map_err(|error| anyhow!("{error}"))?;
-    let id = new.attach_to_link(link)?;
-    // Only the handle goes: the pin keeps the link.
-    drop(new.take_link(id)?);
+    undo.push(what, move || detach(&pin));
     Ok(())
 }
 
 fn is_gone(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<SyscallError>().is_some_and(|call| call.io_error.raw_os_error() == Some(ENOLINK))
-            || cause
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|error| error.raw_os_error() == Some(ENOLINK))
+    errno(error) == Some(ENOLINK)
+}
+
+/// The error number behind an error, if a system call is.
+pub fn errno(error: &anyhow::Error) -> Option<i32> {
+    error.chain().find_map(|cause| {
+        let call = cause.downcast_ref::<SyscallError>().map(|call| &call.io_error);
+        call.or_else(|| cause.downcast_ref::<std::io::Error>()).and_then(std::io::Error::raw_os_error)
     })
 }
 
-fn attach_clsact(
-    pins: &Pins,
-    place: &Place,
-    new: &mut SchedClassifier,
-    undo: &mut Undo,
-) -> anyhow::Result<()> {
-    match tc::qdisc_add_clsact(&place.interface) {
-        Ok(()) => {}
-        // Somebody made it before; it stays, ours or not, since others may hang on it.
-        Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(17) => {}
-        Err(TcError::AlreadyAttached) => {}
-        Err(error) => return Err(error).context("adding the clsact queue"),
-    }
-    let standing = SchedClassifierLink::attached(
-        &place.interface,
-        hook(place.program),
-        CLSACT_PRIORITY,
-        CLSACT_HANDLE,
-        None,
-    )?;
-    let options = NlOptions { priority: CLSACT_PRIORITY, handle: CLSACT_HANDLE, classid: None };
-    let attached =
-        new.attach_with_options(&place.interface, hook(place.program), TcAttachOptions::Netlink(options));
-    let (id, fresh) = match attached {
-        Ok(id) => {
-            std::mem::forget(standing);
-            (id, true)
-        }
-        Err(_) => (new.attach_to_link(standing)?, false),
+/// Takes a program off by its pinned link. It is off when this returns: the last reference to the link is ours, and the
+/// kernel ends it as we close it. (Ended with its pin, it would go some time later, in a work queue.)
+pub fn detach(pin: &Path) -> anyhow::Result<()> {
+    let Ok(link) = PinnedLink::from_pin(pin) else {
+        return fs::remove_file(pin).with_context(|| format!("removing {}", pin.display()));
     };
-    // A filter belongs to the kernel, not to this process: forgotten here, it stays.
-    std::mem::forget(new.take_link(id)?);
-    let (place, old) = (place.clone(), pins.program(place.program));
-    undo.push(format!("the filter on {}", place.interface), move || {
-        if fresh {
-            return detach_clsact(&place);
-        }
-        let mut old = SchedClassifier::from_pin(&old)?;
-        let standing = SchedClassifierLink::attached(
-            &place.interface,
-            hook(place.program),
-            CLSACT_PRIORITY,
-            CLSACT_HANDLE,
-            None,
-        )?;
-        let id = old.attach_to_link(standing)?;
-        std::mem::forget(old.take_link(id)?);
-        Ok(())
-    });
+    drop(link.unpin().with_context(|| format!("removing the link {}", pin.display()))?);
     Ok(())
-}
-
-/// Takes a clsact filter off; none there is as good.
-pub fn detach_clsact(place: &Place) -> anyhow::Result<()> {
-    match tc::qdisc_detach_program(&place.interface, hook(place.program), place.program) {
-        Ok(()) => Ok(()),
-        Err(TcError::IoError(error)) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("taking {} off {}", place.program, place.interface)),
-    }
-}
-
-/// Whether a program of this name is attached to an interface as a clsact filter, by what `tc` says.
-pub fn is_filter(interface: &str, name: &str) -> bool {
-    let side = if matches!(hook(name), TcAttachType::Egress) { "egress" } else { "ingress" };
-    Command::new("tc").args(["filter", "show", "dev", interface, side]).output().is_ok_and(|output| {
-        String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word == name)
-    })
-}
-
-/// Takes a link off by removing its pin.
-pub fn detach_link(pin: &Path) -> anyhow::Result<()> {
-    fs::remove_file(pin).with_context(|| format!("removing the link {}", pin.display()))
 }
 
 /// Id of the program behind a pinned link; `None` if the link's interface is gone.
@@ -179,18 +110,9 @@ pub fn linked_program(pin: &Path) -> anyhow::Result<Option<u32>> {
     Ok(Some(info.program_id()).filter(|id| *id != 0))
 }
 
-/// A program that somebody attached to an interface by tcx: id and name, in the order in which they run.
-pub fn attached(interface: &str, hook: TcAttachType) -> Result<Vec<(u32, String)>, ProgramError> {
-    let (_, programs) = SchedClassifier::query_tcx(interface, hook)?;
-    Ok(programs
-        .into_iter()
-        .map(|info| (info.id(), info.name_as_str().unwrap_or("without a name").to_string()))
-        .collect())
-}
-
 /// Puts a program's pin in place of an earlier one, in one step.
-pub fn pin_program(pins: &Pins, name: &str, program: &mut SchedClassifier) -> anyhow::Result<()> {
-    put_in_place(&pins.program(name), |path| Ok(program.pin(path)?))
+pub fn pin_program<P: Linked>(pins: &Pins, name: &str, program: &mut P) -> anyhow::Result<()> {
+    put_in_place(&pins.program(name), |path| program.pin_at(path))
 }
 
 /// Makes a pin under another name first and renames it, so that the name always leads to something.
@@ -202,4 +124,19 @@ pub fn put_in_place(path: &Path, pin: impl FnOnce(&Path) -> anyhow::Result<()>) 
     }
     pin(fresh).with_context(|| format!("pinning {}", path.display()))?;
     fs::rename(fresh, path).with_context(|| format!("renaming {} to {}", fresh.display(), path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use aya::programs::ProgramError;
+
+    use super::*;
+
+    #[test]
+    fn the_error_number_is_found_below_everything() {
+        let call = SyscallError { call: "bpf_link_create", io_error: std::io::Error::from_raw_os_error(95) };
+        let error = anyhow::Error::new(ProgramError::SyscallError(call)).context("attaching");
+        assert_eq!(errno(&error), Some(95));
+        assert_eq!(errno(&anyhow::anyhow!("no call")), None);
+    }
 }

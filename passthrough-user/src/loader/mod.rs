@@ -4,7 +4,9 @@ pub mod attach;
 pub mod pins;
 pub mod preflight;
 pub mod run;
+pub mod tc;
 pub mod undo;
+pub mod xdp;
 
 use anyhow::{Context, anyhow};
 use aya::{
@@ -58,9 +60,12 @@ fn load_programs(ebpf: &mut Ebpf) -> anyhow::Result<()> {
     std::thread::scope(|scope| {
         let mut loading = Vec::new();
         for (name, program) in ebpf.programs_mut() {
-            if let Program::SchedClassifier(program) = program {
-                loading.push((name, scope.spawn(|| program.load())));
-            }
+            let thread = match program {
+                Program::SchedClassifier(program) => scope.spawn(|| program.load()),
+                Program::Xdp(program) => scope.spawn(|| program.load()),
+                _ => continue,
+            };
+            loading.push((name, thread));
         }
         // All are waited for; the first refusal by name is told, so that the same fault reads the same each time.
         loading.sort_by_key(|(name, _)| *name);

@@ -1,7 +1,7 @@
 //! Where the kernel objects are kept: a directory of the BPF file system for each network namespace.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::ErrorKind,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -11,6 +11,8 @@ use std::{
 use anyhow::{Context, bail};
 use passthrough_common::abi::names::program;
 use rustix::mount::{MountFlags, mount};
+
+use super::attach;
 
 /// The BPF file system's usual place.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -132,14 +134,37 @@ impl Pins {
 
     /// Waits for other commands that change something here.
     pub fn lock(&self) -> anyhow::Result<Lock> {
-        let root = self.directory.parent().unwrap_or(Path::new(BPFFS));
-        let directory = File::open(root).with_context(|| format!("opening {}", root.display()))?;
+        let (root, directory) = self.open_root()?;
         directory.lock().with_context(|| format!("waiting for the lock on {}", root.display()))?;
         Ok(Lock { _directory: directory })
     }
 
-    /// Removes every pin and the directory. Maps, programs and links end with their last pin.
+    /// The lock, unless another command has it.
+    pub fn try_lock(&self) -> anyhow::Result<Option<Lock>> {
+        let (root, directory) = self.open_root()?;
+        match directory.try_lock() {
+            Ok(()) => Ok(Some(Lock { _directory: directory })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("taking the lock on {}", root.display()))
+            }
+        }
+    }
+
+    fn open_root(&self) -> anyhow::Result<(&Path, File)> {
+        let root = self.directory.parent().unwrap_or(Path::new(BPFFS));
+        let directory = File::open(root).with_context(|| format!("opening {}", root.display()))?;
+        Ok((root, directory))
+    }
+
+    /// Takes every program off, the fast path first, removes every pin and the directory. Maps and programs end with
+    /// their last pin.
     pub fn remove(&self) -> anyhow::Result<()> {
+        let (fast, others): (Vec<_>, Vec<_>) =
+            self.links()?.into_iter().partition(|(name, ..)| program::FAST.contains(name));
+        for (_, _, pin) in fast.into_iter().chain(others) {
+            attach::detach(&pin)?;
+        }
         let entries =
             fs::read_dir(&self.directory).with_context(|| format!("reading {}", self.directory.display()))?;
         for entry in entries {
@@ -152,7 +177,8 @@ impl Pins {
 
 /// The program and the interface index in the name of a link's pin.
 fn parse_link(name: &str) -> Option<(&'static str, u32)> {
-    [program::WAN_EGRESS, program::WAN_INGRESS, program::LAN_INGRESS].into_iter().find_map(|program| {
+    let tc = [program::WAN_EGRESS, program::WAN_INGRESS, program::LAN_INGRESS];
+    tc.into_iter().chain(program::FAST).find_map(|program| {
         let index = name.strip_prefix("link_")?.strip_prefix(program)?.strip_prefix('_')?.parse().ok()?;
         Some((program, index))
     })
@@ -206,6 +232,7 @@ mod tests {
         let path = pins.link(program::WAN_INGRESS, 12);
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
         assert_eq!(parse_link(name), Some((program::WAN_INGRESS, 12)));
+        assert_eq!(parse_link("link_fast_wan_3"), Some((program::FAST_WAN, 3)));
         assert_eq!(parse_link("SESSIONS"), None);
         assert_eq!(parse_link("link_other_12"), None);
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{BAD, GOOD, HEADING, NOTICE, Show, styled};
+use super::{BAD, FAINT, GOOD, HEADING, NOTICE, Show, styled};
 
 /// What `up` did.
 #[derive(Clone, Debug, Serialize)]
@@ -17,6 +17,8 @@ pub struct Up {
     pub lan_found: bool,
     /// Outside addresses.
     pub pool: Vec<String>,
+    /// The path of each interface.
+    pub paths: Vec<Path>,
     /// Whether a running gateway's programs were replaced.
     pub replaced: bool,
     /// Entries of the session table that went on.
@@ -27,6 +29,18 @@ pub struct Up {
     pub off: Vec<&'static str>,
     /// What the operator should know.
     pub notes: Vec<String>,
+}
+
+/// The path of an interface.
+#[derive(Clone, Debug, Serialize)]
+pub struct Path {
+    /// Name of the interface.
+    pub interface: String,
+    /// `xdp`, `xdp-generic` or `tc`.
+    pub path: &'static str,
+    /// Why it is not XDP, or what of XDP is missing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
 }
 
 impl Show for Up {
@@ -40,6 +54,10 @@ impl Show for Up {
             self.pool.join(", "),
             styled(HEADING, &self.lan.join(", "))
         )?;
+        for path in &self.paths {
+            let why = if path.why.is_empty() { String::new() } else { format!(" ({})", path.why) };
+            writeln!(out, "path of {}: {}{}", path.interface, path.path, styled(FAINT, &why))?;
+        }
         if self.replaced {
             writeln!(out, "programs replaced, {} table entries kept", self.entries_kept)?;
         }

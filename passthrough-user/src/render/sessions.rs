@@ -44,8 +44,6 @@ pub struct Row {
     pub state: &'static str,
     /// Whether the gateway itself is the inside end.
     pub own: bool,
-    /// Seconds since it was made.
-    pub age_secs: u64,
     /// Seconds since its last packet.
     pub idle_secs: u64,
     /// Packets from inside.
@@ -120,7 +118,6 @@ impl Row {
             calls: calls.map(said_calls).unwrap_or_default(),
             state: pair.state(),
             own: pair.is_own(),
-            age_secs: now.since(pair.opened()).millis() / 1000,
             idle_secs: pair.idle(now).millis() / 1000,
             packets_out,
             bytes_out,
@@ -204,7 +201,6 @@ impl Show for Sessions {
             ("outside", Align::Left),
             ("server", Align::Left),
             ("state", Align::Left),
-            ("age", Align::Right),
             ("idle", Align::Right),
             ("out", Align::Right),
             ("in", Align::Right),
@@ -221,7 +217,6 @@ impl Show for Sessions {
                 row.outside.as_str().into(),
                 row.server.as_str().into(),
                 state,
-                duration(row.age_secs).into(),
                 duration(row.idle_secs).into(),
                 bytes(row.bytes_out).into(),
                 bytes(row.bytes_in).into(),

@@ -18,6 +18,8 @@ pub struct Status {
     pub abi_version: u32,
     /// Where the kernel objects are pinned.
     pub pins: String,
+    /// The path that was asked for: `auto`, `xdp`, `tc` or `generic`.
+    pub mode: &'static str,
     /// Interfaces.
     pub interfaces: Vec<InterfaceRow>,
     /// Outside addresses.
@@ -49,11 +51,13 @@ pub struct InterfaceRow {
     pub link: &'static str,
     /// Most bytes of an IP packet.
     pub mtu: u32,
-    /// `tc`, or `none` if no program is attached.
+    /// `xdp`, `xdp-generic`, `tc`, or `none` if no program is attached.
     pub path: &'static str,
+    /// Whether other interfaces' packets towards it take the fast path, too.
+    pub redirects_to: bool,
     /// Programs attached.
     pub programs: Vec<String>,
-    /// Why there is no faster path.
+    /// Why there is no faster path, or what of XDP is missing.
     pub why: String,
 }
 
@@ -98,6 +102,7 @@ impl Show for Status {
             self.l2tp_port,
             if self.drop_martians { "dropped" } else { "let through: WAN has such an address itself" }
         )?;
+        writeln!(out, "mode {}", self.mode)?;
         writeln!(out)?;
         let mut interfaces = Table::new(&[
             ("interface", Align::Left),
@@ -155,8 +160,9 @@ mod tests {
     fn status_shows_interfaces_and_switches() {
         let status = Status {
             up: true,
-            abi_version: 1,
+            abi_version: 2,
             pins: "/sys/fs/bpf/passthrough".into(),
+            mode: "auto",
             interfaces: vec![InterfaceRow {
                 name: "wan0".into(),
                 index: 2,
@@ -164,8 +170,9 @@ mod tests {
                 link: "ethernet",
                 mtu: 1500,
                 path: "tc",
+                redirects_to: false,
                 programs: vec!["wan_egress".into()],
-                why: "no XDP program in this version".into(),
+                why: "its driver has no native XDP".into(),
             }],
             pool: vec!["5.6.7.8".into()],
             pool_fixed: false,
@@ -177,7 +184,7 @@ mod tests {
         };
         let text = plain(&status);
         assert!(
-            text.contains("wan0       wan   ethernet  1500  tc    no XDP program in this version"),
+            text.contains("wan0       wan   ethernet  1500  tc    its driver has no native XDP"),
             "{text}"
         );
         assert!(text.contains("pptp      full           4"), "{text}");

@@ -27,7 +27,7 @@ impl Tables {
             for direction in [Direction::Outbound, Direction::Inbound] {
                 for reason in Reason::ALL.iter().copied() {
                     let values = array
-                        .get(&Counter::index(class, direction, reason as u8), 0)
+                        .get(&Counter::index(class as u8, direction, reason as u8), 0)
                         .context("reading the counters")?;
                     let counter = values.iter().fold(Counter::default(), |sum, one| Counter {
                         packets: sum.packets + one.packets,

@@ -8,8 +8,7 @@ use std::{
 use anyhow::Context;
 use aya::maps::{HashMap as KernelHash, IterableMap, Map, MapData, MapError};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Fragment, FragmentKey, Interface, PeerKey, Peers, Session, SessionKey,
-    names::map,
+    Binding, BindingKey, Control, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey, names::map,
 };
 
 use super::{Tables, walk_limit};
@@ -40,7 +39,7 @@ impl Tables {
         let path = format!("/proc/self/fdinfo/{}", data.fd().as_fd().as_raw_fd());
         let memory = locked(&fs::read_to_string(&path).with_context(|| format!("reading {path}"))?);
         let entries = match name {
-            map::INTERFACES => count::<u32, Interface>(Map::HashMap(data))?,
+            map::INTERFACES => self.interfaces()?.len() as u64,
             map::SESSIONS => count::<SessionKey, Session>(Map::HashMap(data))?,
             map::BINDINGS => count::<BindingKey, Binding>(Map::HashMap(data))?,
             map::FRAGMENTS => count::<FragmentKey, Fragment>(Map::LruHashMap(data))?,

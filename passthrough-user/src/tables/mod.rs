@@ -1,19 +1,20 @@
 //! The pinned tables, opened with their types. Opening compares every shape first.
 
 pub mod counters;
+mod interfaces;
 pub mod memory;
 mod orphans;
 pub mod sessions;
 pub mod shape;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use anyhow::{Context, bail};
 use aya::{
     Pod,
     maps::{Array, HashMap as KernelHash, Map, MapData, MapError, PerCpuArray},
 };
-use passthrough_common::abi::{Control, Interface, Session, SessionKey, Settings, VERSION, names::map};
+use passthrough_common::abi::{Control, Session, SessionKey, Settings, VERSION, names::map};
 
 use crate::loader::Pins;
 
@@ -74,42 +75,21 @@ impl Tables {
         array.get(&0, 0).context("reading the settings")
     }
 
-    /// Writes the settings: the data path reads them for its next packet.
+    /// Writes the settings: the data path reads them for its next packet, and asks for its ways out again. The caller
+    /// holds the lock of the pins if others may write, too.
     pub fn write_settings(&self, settings: &Settings) -> anyhow::Result<()> {
         let mut array: Array<_, Settings> = Map::Array(self.map(map::SETTINGS)?).try_into()?;
-        array.set(0, settings, 0).context("writing the settings")
+        let changes = array.get(&0, 0).context("reading the settings")?.changes.wrapping_add(1);
+        array.set(0, Settings { changes, ..*settings }, 0).context("writing the settings")
+    }
+
+    /// Has the fast path ask for its ways out again, with its next packets: something has changed that they come from.
+    pub fn ask_again(&self) -> anyhow::Result<()> {
+        self.write_settings(&self.settings()?)
     }
 
     fn hash<K: Pod, V: Pod>(&self, name: &str) -> anyhow::Result<KernelHash<MapData, K, V>> {
         Ok(Map::HashMap(self.map(name)?).try_into()?)
-    }
-
-    /// The interfaces, by index.
-    pub fn interfaces(&self) -> anyhow::Result<BTreeMap<u32, Interface>> {
-        let hash: KernelHash<_, u32, Interface> = self.hash(map::INTERFACES)?;
-        hash.iter().collect::<Result<_, _>>().context("reading the interfaces")
-    }
-
-    /// Adds or changes an interface. One that is known as it is stays untouched: a new value takes the place of a freed
-    /// one, which a packet under way may still be reading.
-    pub fn write_interface(&self, index: u32, interface: Interface) -> anyhow::Result<()> {
-        let mut hash: KernelHash<_, u32, Interface> = self.hash(map::INTERFACES)?;
-        if hash.get(&index, 0).is_ok_and(|known| known == interface) {
-            return Ok(());
-        }
-        hash.insert(index, interface, 0).context("writing an interface")
-    }
-
-    /// Removes an interface; none there is as good.
-    pub fn remove_interface(&self, index: u32) -> anyhow::Result<()> {
-        let mut hash: KernelHash<_, u32, Interface> = self.hash(map::INTERFACES)?;
-        match hash.remove(&index) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(MapError::SyscallError(call)) if call.io_error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(())
-            }
-            Err(error) => Err(error).context("removing an interface"),
-        }
     }
 
     /// All entries of the session table at about this moment.

@@ -170,7 +170,7 @@ impl Pair {
                 Space::Spi if key.selector() != 0 => ids.spi_out = Some(key.selector()),
                 Space::InitiatorSpi => ids.initiator_spi = Some(key.selector()),
                 Space::Ports
-                    if session.class == Class::L2tp as u8 && session.rewrite == Rewrite::Address as u8 =>
+                    if session.class() == Class::L2tp && session.rewrite() == Rewrite::Address as u8 =>
                 {
                     ids.tunnel_outside = nonzero(session.id);
                 }
@@ -194,11 +194,6 @@ impl Pair {
             }
         }
         ids
-    }
-
-    /// When the session was made.
-    pub fn opened(&self) -> Ticks {
-        self.halves().map(|(_, session)| session.opened).min().unwrap_or_default()
     }
 
     /// Time since its last packet, either way.
@@ -225,14 +220,14 @@ impl Pair {
             (ESP, ..) if any(flag::LEARNED) => "learned",
             (ESP, ..) => "certain",
             (GRE, Some(_), None) | (GRE, None, Some(_)) if self.class() == Class::Pptp => "opening",
-            (_, Some((_, one)), Some((_, other))) if one.packets > 0 && other.packets > 0 => "active",
+            (_, Some((_, one)), Some((_, other))) if one.packets() > 0 && other.packets() > 0 => "active",
             _ => "one-way",
         }
     }
 
     /// Packets and bytes of a half; zero where it is missing.
     pub fn traffic(half: Option<Half>) -> (u64, u64) {
-        half.map_or((0, 0), |(_, session)| (session.packets, session.bytes))
+        half.map_or((0, 0), |(_, session)| (session.packets(), session.bytes()))
     }
 
     /// The PPTP calls that this session controls, if it is a control connection.
@@ -261,7 +256,7 @@ fn local_id(key: &SessionKey) -> Option<u16> {
 
 /// Port or identifier after the rewrite.
 fn rewritten_id(key: &SessionKey, session: &Session) -> Option<u16> {
-    let rewrites = session.rewrite == Rewrite::Port as u8 || session.rewrite == Rewrite::Identifier as u8;
+    let rewrites = session.rewrite() == Rewrite::Port as u8 || session.rewrite() == Rewrite::Identifier as u8;
     if rewrites { Some(session.id) } else { local_id(key) }
 }
 
@@ -270,23 +265,12 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn half(class: Class, rewrite: Rewrite, address: [u8; 4], id: u16, flags: u8) -> Session {
-        Session {
-            packets: 3,
-            bytes: 300,
-            address: u32::from(Ipv4Addr::from(address)),
-            seen: Ticks(100),
-            opened: Ticks(10),
-            lease: Ticks(200),
-            mark: 0,
-            address_delta: 0,
-            id_delta: 0,
-            id,
-            generation: 0,
-            class: class as u8,
-            rewrite: rewrite as u8,
-            flags,
-            reserved: 0,
+        let mut half = Session::new(class, rewrite, (u32::from(Ipv4Addr::from(address)), id), flags);
+        half.seen = Ticks(100);
+        for _ in 0..3 {
+            half.count(100);
         }
+        half
     }
 
     pub(crate) const SERVER: u32 = u32::from_be_bytes([9, 9, 9, 9]);

@@ -4,8 +4,8 @@
 use anyhow::bail;
 use aya::maps::{MapInfo, MapType};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Counter, Event, Fragment, FragmentKey, Interface, PeerKey, Peers, Session,
-    SessionKey, Settings, names::map,
+    Binding, BindingKey, Control, Counter, Event, Exit, Fragment, FragmentKey, Interface, PeerKey, Peers,
+    Session, SessionKey, Settings, exit::EXITS, names::map, settings::PORTS,
 };
 
 /// The shape of a map: kind, bytes of a key, bytes of a value, entries where they are fixed.
@@ -23,7 +23,7 @@ fn expected(name: &str) -> Option<Shape> {
     let array = |kind, value, entries| Shape { kind, key: size_of::<u32>(), value, entries: Some(entries) };
     Some(match name {
         map::SETTINGS => array(MapType::Array, size_of::<Settings>(), 1),
-        map::INTERFACES => hash(MapType::Hash, size_of::<u32>(), size_of::<Interface>()),
+        map::INTERFACES => array(MapType::Array, size_of::<Interface>(), PORTS as usize),
         map::SESSIONS => hash(MapType::Hash, size_of::<SessionKey>(), size_of::<Session>()),
         map::BINDINGS => hash(MapType::Hash, size_of::<BindingKey>(), size_of::<Binding>()),
         map::FRAGMENTS => hash(MapType::LruHash, size_of::<FragmentKey>(), size_of::<Fragment>()),
@@ -32,6 +32,9 @@ fn expected(name: &str) -> Option<Shape> {
         map::COUNTERS => array(MapType::PerCpuArray, size_of::<Counter>(), Counter::ENTRIES),
         map::EVENTS => array(MapType::PerCpuArray, size_of::<u64>(), Event::ENTRIES),
         map::SWEEPS => array(MapType::Array, size_of::<u64>(), 1),
+        map::EXITS => array(MapType::Array, size_of::<Exit>(), EXITS as usize),
+        // An interface index and a program (`struct bpf_devmap_val`).
+        map::DEVICES => array(MapType::DevMap, 8, PORTS as usize),
         map::STEPS => Shape { kind: MapType::ProgramArray, key: 4, value: 4, entries: None },
         _ => return None,
     })

@@ -2,17 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use passthrough_common::abi::{Interface, Side, names::program};
+use passthrough_common::abi::{Interface, Settings, Side, names::program};
 
-use crate::{config::Network, loader::attach, render::check::Finding, tables::Tables};
+use super::super::paths;
+use crate::{
+    config::Network,
+    loader::{attach, tc},
+    render::check::Finding,
+    tables::Tables,
+};
 
 /// Looks at every interface.
 pub fn check(
     tables: &Tables,
     network: &Network,
+    settings: &Settings,
     interfaces: &BTreeMap<u32, Interface>,
 ) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
+    let linked = paths::linked(tables.pins())?;
     for (index, interface) in interfaces {
         let Some(device) = network.by_index(*index) else {
             findings.push(Finding::fault(
@@ -31,30 +39,43 @@ pub fn check(
             findings.push(one(tables, *index, &device.name, name)?);
             findings.extend(others(tables, *index, &device.name, name));
         }
-        if device.xdp {
+        if device.xdp.is_some() && paths::ours(device, linked.get(index).copied()).is_none() {
             findings.push(Finding::note(
                 "attached",
                 format!("an XDP program runs on {0} before this gateway (`ip link show {0}`)", device.name),
             ));
         }
     }
+    for path in paths::all(tables, network, settings)? {
+        findings.push(taken(&network.name_of(path.index), &path));
+    }
     Ok(findings)
 }
 
+/// The path of an interface. TC is no fault: it is slower and does all the same.
+fn taken(interface: &str, path: &paths::Path) -> Finding {
+    let name = path.name;
+    if path.why.is_empty() {
+        Finding::fine("path", format!("{interface} takes {name}"))
+    } else {
+        Finding::note("path", format!("{interface} takes {name}: {}", path.why))
+    }
+}
+
 fn one(tables: &Tables, index: u32, interface: &str, name: &'static str) -> anyhow::Result<Finding> {
-    let hook = attach::hook(name);
+    let hook = tc::hook(name);
     let fine = |how| Finding::fine("attached", format!("{name} on {interface} ({how})"));
     let fault = |what: String| Finding::fault("attached", what, "`passthrough up` again attaches it");
     let pin = tables.pins().link(name, index);
     if pin.exists() {
         let linked = attach::linked_program(&pin)?;
-        let runs = attach::attached(interface, hook)?;
+        let runs = tc::attached(interface, hook)?;
         return Ok(match linked {
             Some(id) if runs.iter().any(|(other, _)| *other == id) => fine("tcx"),
             _ => fault(format!("{name} is pinned but does not run on {interface}")),
         });
     }
-    Ok(if attach::is_filter(interface, name) {
+    Ok(if tc::is_filter(interface, name) {
         fine("clsact")
     } else {
         fault(format!("{name} is not attached to {interface}"))
@@ -64,7 +85,7 @@ fn one(tables: &Tables, index: u32, interface: &str, name: &'static str) -> anyh
 /// Other programs on the same hook.
 fn others(tables: &Tables, index: u32, interface: &str, name: &'static str) -> Option<Finding> {
     let own = attach::linked_program(&tables.pins().link(name, index)).ok().flatten()?;
-    let runs = attach::attached(interface, attach::hook(name)).ok()?;
+    let runs = tc::attached(interface, tc::hook(name)).ok()?;
     let at = runs.iter().position(|(id, _)| *id == own)?;
     let before: Vec<&str> = runs[..at].iter().map(|(_, name)| name.as_str()).collect();
     let after: Vec<&str> = runs[at + 1..].iter().map(|(_, name)| name.as_str()).collect();
@@ -80,5 +101,19 @@ fn others(tables: &Tables, index: u32, interface: &str, name: &'static str) -> O
         (true, false) => {
             Some(Finding::note("attached", format!("{} on {interface} runs after {name}", after.join(", "))))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::check::Weight;
+
+    #[test]
+    fn a_slower_path_is_a_note_with_its_reason() {
+        let path = |name, why: &str| paths::Path { index: 2, name, why: why.into() };
+        assert_eq!(taken("wan0", &path("xdp", "")).weight, Weight::Fine);
+        let tc = taken("br0", &path("tc", "a bridge"));
+        assert!(tc.weight == Weight::Note && tc.finding == "br0 takes tc: a bridge");
     }
 }

@@ -1,10 +1,10 @@
 //! What the machine itself must do for a gateway: addresses, forwarding, reverse path, offloads, old helpers.
 
-use std::{collections::BTreeMap, fs, net::Ipv4Addr, process::Command};
+use std::{collections::BTreeMap, fs, net::Ipv4Addr};
 
 use passthrough_common::abi::{Interface, Settings, settings::option};
 
-use super::super::follow;
+use super::super::{offload, pool};
 use crate::{
     config::{Network, network::Device},
     render::check::Finding,
@@ -41,14 +41,14 @@ pub fn check(network: &Network, settings: &Settings, interfaces: &BTreeMap<u32, 
 
 /// The pool, against what the WAN interface has.
 fn addresses(network: &Network, settings: &Settings) -> Finding {
-    let pool = follow::addresses(settings);
+    let outside = pool::addresses(settings);
     let has = network.addresses_of(settings.wan_ifindex);
     let wan = network.name_of(settings.wan_ifindex);
     let said =
         |addresses: &[Ipv4Addr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let missing: Vec<Ipv4Addr> = pool.iter().copied().filter(|address| !has.contains(address)).collect();
+    let missing: Vec<Ipv4Addr> = outside.iter().copied().filter(|address| !has.contains(address)).collect();
     if missing.is_empty() {
-        Finding::fine("addresses", format!("outside {} on {wan}", said(&pool)))
+        Finding::fine("addresses", format!("outside {} on {wan}", said(&outside)))
     } else if settings.has(option::FIXED_POOL) {
         Finding::note(
             "addresses",
@@ -112,21 +112,14 @@ fn reverse_path(devices: &[&Device]) -> Vec<Finding> {
 
 /// Large receive offload joins packets in a way that a forwarder cannot take apart again.
 fn offloads(device: &Device) -> Option<Finding> {
-    let output = Command::new("ethtool").args(["-k", &device.name]).output().ok()?;
-    is_on(&String::from_utf8_lossy(&output.stdout), "large-receive-offload").then(|| {
+    let joins = offload::is_on(&device.name, "large-receive-offload")?;
+    joins.then(|| {
         Finding::fault(
             "offloads",
             format!("{} joins received packets (LRO), which cannot be forwarded", device.name),
             format!("ethtool -K {} lro off", device.name),
         )
     })
-}
-
-fn is_on(features: &str, feature: &str) -> bool {
-    features
-        .lines()
-        .filter_map(|line| line.trim().split_once(": "))
-        .any(|(name, state)| name == feature && state.split(' ').next() == Some("on"))
 }
 
 /// The kernel's own PPTP helpers, which rewrite call IDs as well.
@@ -151,15 +144,6 @@ mod tests {
     use crate::{config::Prefix, render::check::Weight};
 
     #[test]
-    fn a_feature_is_on_only_if_it_says_so() {
-        let features =
-            "Features for eth0:\nlarge-receive-offload: on\nrx-vlan-filter: off [fixed]\n\ttx-lro: on\n";
-        assert!(is_on(features, "large-receive-offload"));
-        assert!(!is_on(features, "rx-vlan-filter"));
-        assert!(!is_on("large-receive-offload: off [fixed]", "large-receive-offload"));
-    }
-
-    #[test]
     fn a_lost_outside_address_is_a_fault_unless_it_was_given() {
         let mut settings = Settings { wan_ifindex: 2, pool_len: 1, ..Settings::DEFAULT };
         settings.pool[0] = u32::from_be_bytes([5, 6, 7, 8]);
@@ -170,13 +154,8 @@ mod tests {
         network.devices.push(Device {
             index: 2,
             name: "wan0".into(),
-            link: None,
-            mtu: 1500,
-            up: true,
-            loopback: false,
-            controller: None,
-            xdp: false,
             addresses: vec![Prefix::new(Ipv4Addr::new(5, 6, 7, 8), 24)],
+            ..Device::default()
         });
         assert_eq!(addresses(&network, &settings).weight, Weight::Fine);
     }

@@ -23,7 +23,7 @@ pub fn check(
 ) -> anyhow::Result<Vec<Finding>> {
     let settings = tables.settings()?;
     let interfaces = tables.interfaces()?;
-    let mut findings = attached::check(tables, network, &interfaces)?;
+    let mut findings = attached::check(tables, network, &settings, &interfaces)?;
     findings.extend(switches(&settings, classes, asked));
     findings.extend(machine::check(network, &settings, &interfaces));
     findings.extend(rivals::check(network, &settings, &interfaces, classes));
