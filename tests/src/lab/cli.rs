@@ -64,7 +64,8 @@ pub struct Cli {
 }
 
 impl Cli {
-    pub(super) fn new(namespace: &str) -> Result<Cli> {
+    /// The command for this namespace.
+    pub fn new(namespace: &str) -> Result<Cli> {
         Ok(Cli {
             namespace: namespace.to_owned(),
             binary: binary()?,

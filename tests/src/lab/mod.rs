@@ -20,7 +20,7 @@ mod topology;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use self::{cli::Cli, namespace::Namespace, sniffer::Sniffer};
 
@@ -110,6 +110,26 @@ impl Lab {
     /// A lab after a plan.
     pub fn planned(plan: &Plan) -> Result<Lab> {
         topology::build(plan)
+    }
+
+    /// One client, which hangs on a veth of the gateway's own instead of a bridge. Both of the gateway's veths can transmit
+    /// frames that XDP redirects to them: their peers have GRO on.
+    pub fn without_bridge(plan: &Plan) -> Result<Lab> {
+        let lab = Lab::planned(&Plan { clients: 1, ..plan.clone() })?;
+        lab.gateway.namespace.ip(&format!(
+            "link set lan0 nomaster\naddr del {GATEWAY_LAN}/24 dev br0\naddr add {GATEWAY_LAN}/24 dev lan0\nlink del br0\n"
+        ))?;
+        for (host, interface) in [(&lab.router, "isp0"), (&lab.clients[0], "eth0")] {
+            host.namespace.run("ethtool", &["-K", interface, "gro", "on"])?;
+        }
+        Ok(lab)
+    }
+
+    /// Frames that XDP programs have redirected from an interface of the gateway, as its driver counts them.
+    pub fn redirected(&self, interface: &str) -> Result<u64> {
+        let counters = self.gateway.namespace.run("ethtool", &["-S", interface])?;
+        let of = |line: &str| line.trim().strip_prefix("rx_queue_0_xdp_redirect: ")?.parse().ok();
+        counters.lines().find_map(of).context("the driver does not count redirected frames")
     }
 
     /// Loads an nftables ruleset on the gateway, beside what is there.

@@ -6,6 +6,9 @@
 
 pub mod bodies;
 pub mod cases;
+pub mod corpus;
+pub mod differential;
+pub mod fast;
 pub mod frame;
 pub mod host;
 pub mod kernel;
@@ -93,4 +96,21 @@ pub fn hold_on_host(vectors: &[Vector]) {
     let failed: Vec<_> =
         vectors.iter().filter_map(|vector| vector.run(&mut host::Host::default()).err()).collect();
     assert!(failed.is_empty(), "{} of {} vectors fail:\n{}", failed.len(), vectors.len(), failed.join("\n"));
+}
+
+/// Runs vectors on the host, with the fast path before the steps; how many frames it has moved.
+///
+/// # Panics
+///
+/// If one fails.
+pub fn hold_on_fast_host(vectors: &[Vector]) -> usize {
+    let mut moved = 0;
+    let mut failed = Vec::new();
+    for vector in vectors {
+        let mut host = host::Host::fast();
+        failed.extend(vector.run(&mut host).err());
+        moved += host.moved;
+    }
+    assert!(failed.is_empty(), "{} of {} vectors fail:\n{}", failed.len(), vectors.len(), failed.join("\n"));
+    moved
 }

@@ -115,9 +115,10 @@ impl<'a> Play<'a> {
         self.trace
     }
 
-    /// Changes the settings.
+    /// Changes the settings, and says so as userspace does.
     pub fn set(&mut self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings);
+        self.settings.changes = self.settings.changes.wrapping_add(1);
         self.device.set(&self.settings);
     }
 
