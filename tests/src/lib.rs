@@ -1,6 +1,7 @@
 //! The lab, the VPN peers and what the tests share: a gateway between real sockets in network namespaces.
 
 pub mod bench;
+pub mod interrupt;
 pub mod lab;
 pub mod peers;
 pub mod vectors;

@@ -36,10 +36,7 @@ pub trait Packet {
     /// `zero_is_none` for UDP: a zero checksum stays zero, and a computed zero becomes all ones (RFC 768).
     #[inline(always)]
     fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
-        let Some(sum) = self.u16(at) else { return };
-        let delta = checksum::add(pseudo, segment);
-        let sum = if zero_is_none { checksum::apply_udp(sum, delta) } else { checksum::apply(sum, delta) };
-        self.store(at, sum.to_be_bytes());
+        fix_finished_checksum(self, at, checksum::add(pseudo, segment), zero_is_none);
     }
 
     /// An offset below 256, as if nothing were known of where it came from.
@@ -76,4 +73,12 @@ pub trait Packet {
     fn u32(&self, at: u32) -> Option<u32> {
         self.load::<4>(at).map(u32::from_be_bytes)
     }
+}
+
+/// Adds a delta to a transport checksum that is finished: [`Packet::fix_transport_checksum`] where all are.
+#[inline(always)]
+pub fn fix_finished_checksum<P: Packet + ?Sized>(packet: &mut P, at: u32, delta: u16, zero_is_none: bool) {
+    let Some(sum) = packet.u16(at) else { return };
+    let sum = if zero_is_none { checksum::apply_udp(sum, delta) } else { checksum::apply(sum, delta) };
+    packet.store(at, sum.to_be_bytes());
 }

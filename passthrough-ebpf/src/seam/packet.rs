@@ -11,6 +11,7 @@ use core::ptr::{read_volatile, write_volatile};
 use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_md};
 use aya_ebpf::helpers::generated::{bpf_l4_csum_replace, bpf_skb_pull_data};
 use passthrough_common::seam::Packet;
+use passthrough_common::seam::packet::fix_finished_checksum;
 use passthrough_common::wire::checksum;
 
 /// Offsets beyond this are never read: it bounds what the verifier must believe of an offset.
@@ -166,7 +167,7 @@ impl Bytes for xdp_md {
     fn bounds(xdp: *mut xdp_md) -> (usize, usize) {
         let (start, end);
         // SAFETY: the context pointer is the kernel's, valid for the run of the program; both fields are readable. In
-        // assembly as in `Skb::bounds`.
+        // assembly as for a socket buffer, below.
         unsafe {
             asm!("{start} = *(u32 *)({xdp} + {at})", start = out(reg) start, xdp = in(reg) xdp,
                 at = const offset_of!(xdp_md, data));
@@ -184,10 +185,7 @@ impl Bytes for xdp_md {
         segment: u16,
         zero_is_none: bool,
     ) {
-        let Some(sum) = frame.u16(at) else { return };
-        let delta = checksum::add(pseudo, segment);
-        let sum = if zero_is_none { checksum::apply_udp(sum, delta) } else { checksum::apply(sum, delta) };
-        frame.store(at, sum.to_be_bytes());
+        fix_finished_checksum(frame, at, checksum::add(pseudo, segment), zero_is_none);
     }
 }
 

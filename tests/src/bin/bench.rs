@@ -1,18 +1,9 @@
 //! Runs the benchmark; `cargo xtask bench` builds and starts it.
 
-use std::{
-    path::PathBuf,
-    process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-};
+use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Parser;
-use nix::sys::signal::{SigSet, Signal};
 use passthrough_tests::bench::{
     implementation::Implementation,
     machine::Machine,
@@ -20,6 +11,7 @@ use passthrough_tests::bench::{
     report::{self, tables},
     rounds,
 };
+use passthrough_tests::interrupt;
 
 /// Ways through a gateway side by side
 #[derive(Debug, Parser)]
@@ -61,7 +53,7 @@ fn run() -> Result<()> {
         plan.implementations =
             options.implementation.iter().map(|name| named(name)).collect::<Result<_>>()?;
     }
-    let interrupted = interrupted()?;
+    let interrupted = interrupt::flag()?;
     let _alone = rounds::alone()?;
     let results = rounds::run(&plan, &interrupted)?;
     let machine = Machine::this();
@@ -75,20 +67,4 @@ fn named(name: &str) -> Result<Implementation> {
         Some(one) => Ok(one),
         None => bail!("no implementation is called '{name}': there are {}", known.join(", ")),
     }
-}
-
-/// Turns an interrupt into a flag, so that namespaces are cleaned up and not left behind.
-fn interrupted() -> Result<Arc<AtomicBool>> {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.add(Signal::SIGTERM);
-    signals.thread_block().context("could not set signals up")?;
-    let flag = Arc::new(AtomicBool::new(false));
-    let raised = Arc::clone(&flag);
-    thread::spawn(move || {
-        if signals.wait().is_ok() {
-            raised.store(true, Ordering::Relaxed);
-        }
-    });
-    Ok(flag)
 }

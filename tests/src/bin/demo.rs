@@ -3,17 +3,14 @@
 use std::{
     io::{IsTerminal, stdout},
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::{SigSet, Signal};
+use anyhow::{Result, bail, ensure};
 use passthrough_tests::{
+    interrupt,
     lab::{Lab, sniffer::Way},
     peers::{self, Protocol, flow::Flow, l2tp::SourcePort, site::Site},
     wait,
@@ -33,7 +30,7 @@ fn main() -> ExitCode {
     let mut show =
         Show { colour: stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(), failed: 0 };
     let started = Instant::now();
-    let result = interrupted().and_then(|interrupted| walk(&mut show, &interrupted));
+    let result = interrupt::flag().and_then(|interrupted| walk(&mut show, &interrupted));
     if let Err(error) = &result {
         show.failed += 1;
         show.line("31", "✗", &format!("{error:#}"));
@@ -49,22 +46,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Turns an interrupt into a flag, so that the lab is cleaned up and not left behind.
-fn interrupted() -> Result<Arc<AtomicBool>> {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.add(Signal::SIGTERM);
-    signals.thread_block().context("could not set signals up")?;
-    let flag = Arc::new(AtomicBool::new(false));
-    let raised = Arc::clone(&flag);
-    thread::spawn(move || {
-        if signals.wait().is_ok() {
-            raised.store(true, Ordering::Relaxed);
-        }
-    });
-    Ok(flag)
 }
 
 /// What the demo says, in colour where that makes sense.

@@ -6,7 +6,9 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use anyhow::{Context, Result};
 use aya::maps::xdp::DevMap;
 use aya::maps::{Array, HashMap as Table, MapData, PerCpuArray, ProgramArray};
-use aya::programs::{Program, SchedClassifier, TestRun as _, TestRunOptions, Xdp, XdpMode};
+use aya::programs::{
+    Program, ProgramError, SchedClassifier, TestRun as _, TestRunOptions, TestRunResult, Xdp, XdpMode,
+};
 use aya::{Ebpf, EbpfLoader, Pod};
 use passthrough_common::abi::names::{STEPS, map, program};
 use passthrough_common::abi::{
@@ -212,18 +214,9 @@ impl Kernel {
         let mut context = [0u8; XDP_MD_SIZE];
         context[XDP_MD_DATA_END..][..4].copy_from_slice(&(frame.len() as u32).to_ne_bytes());
         context[XDP_MD_INGRESS_IFINDEX..][..4].copy_from_slice(&index.to_ne_bytes());
-        let mut after = vec![0u8; frame.len() + 256];
         let program: &Xdp = self.programs.program(name).context(name)?.try_into()?;
-        let result = program
-            .test_run(TestRunOptions {
-                data_in: Some(frame),
-                data_out: Some(&mut after),
-                ctx_in: Some(&context),
-                ..TestRunOptions::default()
-            })
-            .with_context(|| format!("test-run of {name} with {} bytes", frame.len()))?;
-        after.truncate(result.data_size_out as usize);
-        match result.return_value {
+        let (answer, after) = test_run(name, frame, &context, |options| program.test_run(options))?;
+        match answer {
             XDP_REDIRECT => Ok(Some(after)),
             XDP_PASS => {
                 anyhow::ensure!(after == frame, "{name} has changed what it leaves to the others");
@@ -295,18 +288,9 @@ impl Kernel {
         context[SKB_INGRESS_IFINDEX..][..4].copy_from_slice(&entered.to_ne_bytes());
         context[SKB_IFINDEX..][..4].copy_from_slice(&here.to_ne_bytes());
         context[SKB_CB..][..4].copy_from_slice(&progress.to_ne_bytes());
-        let mut after = vec![0u8; frame.len() + 256];
         let program: &SchedClassifier = self.programs.program(name).context("no such program")?.try_into()?;
-        let result = program
-            .test_run(TestRunOptions {
-                data_in: Some(frame),
-                data_out: Some(&mut after),
-                ctx_in: Some(&context),
-                ..TestRunOptions::default()
-            })
-            .with_context(|| format!("test-run of {name} with {} bytes", frame.len()))?;
-        after.truncate(result.data_size_out as usize);
-        Ok((result.return_value as i32, after))
+        let (answer, after) = test_run(name, frame, &context, |options| program.test_run(options))?;
+        Ok((answer as i32, after))
     }
 
     /// The counters that have moved since the last time, once for each packet; none if they are not read.
@@ -330,6 +314,25 @@ impl Kernel {
         }
         Ok(moved)
     }
+}
+
+/// Runs a program on a frame in this context; what it answers, and the frame afterwards.
+fn test_run(
+    name: &str,
+    frame: &[u8],
+    context: &[u8],
+    run: impl FnOnce(TestRunOptions<'_>) -> Result<TestRunResult, ProgramError>,
+) -> Result<(u32, Vec<u8>)> {
+    let mut after = vec![0u8; frame.len() + 256];
+    let result = run(TestRunOptions {
+        data_in: Some(frame),
+        data_out: Some(&mut after),
+        ctx_in: Some(context),
+        ..TestRunOptions::default()
+    })
+    .with_context(|| format!("test-run of {name} with {} bytes", frame.len()))?;
+    after.truncate(result.data_size_out as usize);
+    Ok((result.return_value, after))
 }
 
 /// What a TC program's answer means.
