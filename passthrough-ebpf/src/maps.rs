@@ -19,16 +19,17 @@ pub static INTERFACES: Array<Interface> = Array::with_max_entries(PORTS, 0);
 /// Sessions, two entries each.
 #[map]
 pub static SESSIONS: HashMap<SessionKey, Session> = HashMap::with_max_entries(131_072, 0);
-/// Bindings, two entries each.
+/// Bindings, one entry each, or two if the port could not be kept. Not allocated beforehand: as many are allowed as there
+/// are sessions, and most endpoints have several of these.
 #[map]
-pub static BINDINGS: HashMap<BindingKey, Binding> = HashMap::with_max_entries(131_072, 0);
+pub static BINDINGS: HashMap<BindingKey, Binding> = HashMap::with_max_entries(131_072, BPF_F_NO_PREALLOC);
 /// Fragmented datagrams under way. The least recently used make room: a flood harms fragments only.
 #[map]
 pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment> = LruHashMap::with_max_entries(8192, 0);
-/// PPTP control connections.
+/// PPTP control connections. Not allocated beforehand: an entry is large, and most gateways need a few.
 #[map]
-pub static CONTROLS: HashMap<SessionKey, Control> = HashMap::with_max_entries(4096, 0);
-/// Inside hosts by server. Not allocated beforehand: an entry is large, and most gateways need a few.
+pub static CONTROLS: HashMap<SessionKey, Control> = HashMap::with_max_entries(4096, BPF_F_NO_PREALLOC);
+/// Inside hosts by server. Not allocated beforehand, as above.
 #[map]
 pub static PEERS: HashMap<PeerKey, Peers> = HashMap::with_max_entries(4096, BPF_F_NO_PREALLOC);
 /// Packets by class, direction and reason.

@@ -75,13 +75,16 @@ fn state(host: &Host) -> (HashMap<SessionKey, Session>, HashMap<BindingKey, Bind
     (sessions.into_iter().collect(), bindings.into_iter().collect())
 }
 
-/// Every binding has both its ends, and a count of sessions that is not zero.
+/// Every binding counts sessions, and is noted at its inside end if, and only if, its port is another one there.
 fn bindings_are_whole(bindings: &HashMap<BindingKey, Binding>) -> bool {
     bindings.iter().all(|(key, binding)| {
         let other = BindingKey::new(key.direction().reversed(), binding.address, binding.id, key.protocol());
-        let counted = key.direction() == Direction::Inbound || binding.sessions > 0;
-        counted
-            && bindings.get(&other).is_some_and(|twin| (twin.address, twin.id) == (key.address(), key.id()))
+        let twin = bindings.get(&other).map(|twin| (twin.address, twin.id));
+        let noted = twin == Some((key.address(), key.id()));
+        match key.direction() {
+            Direction::Inbound => binding.sessions > 0 && noted == (key.id() != binding.id),
+            Direction::Outbound => noted,
+        }
     })
 }
 

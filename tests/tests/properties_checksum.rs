@@ -37,18 +37,16 @@ proptest! {
 
     #[test]
     fn deltas_add_up_and_cancel(old in any::<u32>(), new in any::<u32>(), last in any::<u32>(), sum in 1..u16::MAX) {
-        let both = checksum::add(checksum::delta32(old, new), checksum::delta32(new, last));
+        let both = checksum::delta32(old, new) + checksum::delta32(new, last);
         prop_assert_eq!(checksum::apply(sum, both), checksum::apply(sum, checksum::delta32(old, last)));
         let there = checksum::apply(sum, checksum::delta32(old, new));
         // Plus and minus zero are one number.
         let back = checksum::apply(there, checksum::delta32(new, old));
         prop_assert_eq!(back % 0xffff, sum % 0xffff);
-        prop_assert_eq!(checksum::apply(sum, checksum::negate(checksum::delta32(old, new))) % 0xffff,
-            checksum::apply(sum, checksum::delta32(new, old)) % 0xffff);
     }
 
     #[test]
-    fn udp_never_sends_zero_for_a_checksum_that_it_has(sum in any::<u16>(), delta in any::<u16>()) {
+    fn udp_never_sends_zero_for_a_checksum_that_it_has(sum in any::<u16>(), delta in 0..1u32 << 20) {
         prop_assert_eq!(checksum::apply_udp(sum, delta) == 0, sum == 0);
     }
 }

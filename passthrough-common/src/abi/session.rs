@@ -208,7 +208,7 @@ pub enum Rewrite {
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Session {
-    /// Bytes of this direction by IP total length, in the low 48 bits; above them, the high 16 bits of the packets.
+    /// Bytes of this direction by IP total length, in the low 52 bits; above them, the high 12 bits of the packets.
     traffic: u64,
     /// Low 32 bits of the packets of this direction.
     packets: u32,
@@ -236,7 +236,7 @@ pub struct Session {
 }
 
 /// Bits of [`Session::traffic`] that count bytes.
-const BYTES: u64 = (1 << 48) - 1;
+const BYTES: u64 = (1 << 52) - 1;
 
 impl Session {
     /// A half that has seen nothing, with this rewrite.
@@ -281,18 +281,20 @@ impl Session {
         self.flags & flags != 0
     }
 
-    /// Counts one packet of `bytes` bytes. Packets wrap at 2^48, bytes at 2^48 (281 TB).
+    /// Counts one packet of `bytes` bytes. Packets wrap at 2^44; bytes at 2^52 (4.5 PB), which adds 2^32 packets, since
+    /// nothing is done here for every packet that matters once in so many.
     #[inline(always)]
     pub const fn count(&mut self, bytes: u32) {
         self.packets = self.packets.wrapping_add(1);
-        let carry = if self.packets == 0 { 1 << 48 } else { 0 };
-        let high = (self.traffic & !BYTES).wrapping_add(carry);
-        self.traffic = high | (self.traffic.wrapping_add(bytes as u64) & BYTES);
+        self.traffic = self.traffic.wrapping_add(bytes as u64);
+        if self.packets == 0 {
+            self.traffic = self.traffic.wrapping_add(BYTES + 1);
+        }
     }
 
     /// Packets of this direction.
     pub const fn packets(&self) -> u64 {
-        self.packets as u64 | (self.traffic >> 48) << 32
+        self.packets as u64 | (self.traffic >> 52) << 32
     }
 
     /// Bytes of this direction, by IP total length.
@@ -326,12 +328,15 @@ impl Session {
 /// TCP port of a PPTP server (RFC 2637 section 1.1).
 const PPTP_PORT: u16 = 1723;
 
-/// Key of the binding table: one end of an inside endpoint's mapping (RFC 4787 section 4.1).
+/// Key of the binding table: the outside end of an inside endpoint's mapping (RFC 4787 section 4.1), or the inside end.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct BindingKey(u64);
 
 impl BindingKey {
+    /// No end's key.
+    pub const NONE: BindingKey = BindingKey(0);
+
     /// The inside end (`Direction::Outbound`) or the outside end (`Direction::Inbound`) of a binding.
     #[inline(always)]
     pub const fn new(direction: Direction, address: u32, id: u16, protocol: u8) -> BindingKey {
@@ -359,13 +364,14 @@ impl BindingKey {
     }
 }
 
-/// A binding as seen from one end: the other end, and how many sessions hold it.
+/// What is kept under one end of a binding: the other end.
 ///
-/// Only the inside end's record counts sessions; the outside end's counts stay 0.
+/// The record of the outside end is the binding. The inside end has one only if its port could not be kept: else the
+/// binding is where the port says, and most need one record instead of two.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Binding {
-    /// Sessions that hold this binding; the one who takes it to 0 removes both ends.
+    /// Outside end: sessions that hold this binding; the one who takes it to 0 removes it.
     pub sessions: u32,
     /// Address of the other end.
     pub address: u32,
@@ -425,8 +431,8 @@ pub struct Fragment {
     pub address: u32,
     /// When the first fragment passed.
     pub opened: Ticks,
-    /// One's complement delta of the address.
-    pub address_delta: u16,
+    /// Fills the word.
+    pub reserved: u16,
     /// New identification (RFC 6864 section 5.3.1).
     pub identification: u16,
     /// [`Class`] as a byte.
@@ -466,11 +472,18 @@ mod tests {
 
     #[test]
     fn counters_carry_from_word_to_word() {
-        let mut half = Session { packets: u32::MAX, traffic: 7 << 48 | (BYTES - 1), ..HALF };
+        let mut half = Session { packets: u32::MAX, traffic: 7 << 52 | 10, ..HALF };
         half.count(3);
-        assert_eq!((half.packets(), half.bytes()), (8 << 32, 1), "bytes wrap without touching the packets");
+        assert_eq!((half.packets(), half.bytes()), (8 << 32, 13), "packets carry into the word of the bytes");
         half.count(1500);
-        assert_eq!((half.packets(), half.bytes()), ((8 << 32) + 1, 1501));
+        assert_eq!((half.packets(), half.bytes()), ((8 << 32) + 1, 1513));
+        let mut most = Session { packets: 0, traffic: BYTES, ..HALF };
+        most.count(3);
+        assert_eq!(
+            (most.packets(), most.bytes()),
+            ((1 << 32) + 1, 2),
+            "and bytes into the packets, once in 4.5 PB"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::abi::exit::{EXITS, slot_of};
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::option;
 use crate::abi::{Class, Counter, Direction, Epoch, Exit, Interface, Link, Reason, Session, Space, Switch};
-use crate::proto::{Flow, Part, l2tp, number, progress};
+use crate::proto::{Flow, l2tp, number, progress};
 use crate::seam::{Exits, Packet, Table, Towards, World};
 use crate::session::pair::L2TP_PORT;
 use crate::session::{idle, tcp};
@@ -36,14 +36,14 @@ pub fn run<P: Packet, W: World + Exits>(
     let key = lookup::key_of(&flow, space, selector);
     let now = world.now();
     let epoch = Epoch::of(world.settings(), now);
-    let acknowledged = lookup::acknowledged(packet, &flow);
-    let is_control = flow.class == Class::L2tp && l2tp::must_read(packet, &flow);
     let moved = world.sessions().update(
         &key,
         #[inline(always)]
         |session| {
             if idle::lease_is_over(session, now)
-                || (is_control && session.rewrite() == Rewrite::Address as u8)
+                || (flow.class == Class::L2tp
+                    && session.rewrite() == Rewrite::Address as u8
+                    && l2tp::must_read(packet, &flow))
             {
                 return false;
             }
@@ -68,17 +68,15 @@ pub fn run<P: Packet, W: World + Exits>(
             if ready != Some(true) {
                 return false;
             }
-            lookup::note(session, &flow, now, acknowledged);
+            lookup::note(session, &flow, now, lookup::acknowledged(packet, &flow));
             let mut edit = Edit::NONE;
-            lookup::read_edit(&key, session, &flow, &mut edit);
+            lookup::read_edit(session, &flow, &mut edit);
             let direction =
                 if flow.has(progress::OUTBOUND) { Direction::Outbound } else { Direction::Inbound };
             world.count(Counter::index(edit.class, direction, Reason::Forwarded as u8), flow.length());
             // Nothing can fail any more: every field lies within what has been read. Checksums that a helper fixes come
             // last, since a frame can't be reached any more after that.
-            forward::decrement_ttl(packet, &flow)
-                .and_then(|()| translate::apply(packet, &flow, &edit))
-                .is_ok()
+            forward::count_hop(packet, &flow) && translate::apply(packet, &flow, &edit, forward::HOP).is_ok()
         },
     );
     if moved == Some(true) { Verdict::REDIRECT } else { Verdict::pass(Reason::NeedsStack) }
@@ -111,8 +109,8 @@ fn read<P: Packet, W: World + Exits>(
         return Err(Reason::NotIp);
     }
     flow.progress = step::initial(hook);
-    parse::ipv4_without_options(packet, ethernet::LEN, flow)?;
-    if flow.part != Part::Whole || flow.error || flow.ttl <= 1 {
+    parse::plain_ipv4(packet, ethernet::LEN, flow)?;
+    if flow.error || flow.ttl <= 1 {
         return Err(Reason::NeedsStack);
     }
     // A SYN opens, a RST is judged by the other half.

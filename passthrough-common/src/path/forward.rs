@@ -7,7 +7,7 @@ use crate::abi::Reason;
 use crate::abi::settings::option;
 use crate::proto::Flow;
 use crate::seam::{Hop, Packet, Towards, World};
-use crate::wire::{checksum, ipv4};
+use crate::wire::ipv4;
 
 use super::Verdict;
 
@@ -47,15 +47,27 @@ pub struct Path {
 }
 
 /// Takes one from the time to live (RFC 1812 section 5.3.1).
+///
+/// # Errors
+///
+/// [`Reason::Malformed`] if it lies beyond the frame, which parsing has ruled out.
 #[inline(always)]
 pub fn decrement_ttl<P: Packet>(packet: &mut P, flow: &Flow) -> Result<(), Reason> {
-    let at = flow.ip_at + ipv4::TTL;
-    let before = [flow.ttl, flow.protocol];
-    let after = [flow.ttl - 1, flow.protocol];
-    if !packet.store(at, after) {
+    if !count_hop(packet, flow) {
         return Err(Reason::Malformed);
     }
-    let delta = checksum::delta16(u16::from_be_bytes(before), u16::from_be_bytes(after));
-    packet.fix_header_checksum(flow.ip_at + ipv4::CHECKSUM, delta);
+    packet.fix_header_checksum(flow.ip_at + ipv4::CHECKSUM, HOP);
     Ok(())
+}
+
+/// The delta of one hop: the time to live is the high byte of its word, and `~m + (m - 0x100)` is the same for every `m`.
+pub const HOP: u32 = 0xfeff;
+
+/// Takes one from the time to live, and leaves the header's checksum to the caller, by [`HOP`]. `false` if it lies beyond
+/// the frame.
+#[inline(always)]
+pub fn count_hop<P: Packet>(packet: &mut P, flow: &Flow) -> bool {
+    let at = flow.ip_at + ipv4::TTL;
+    let Some(word) = packet.u16(at) else { return false };
+    packet.store(at, word.wrapping_sub(0x100).to_be_bytes())
 }

@@ -44,7 +44,7 @@ pub fn first<W: World>(world: &W, flow: &Flow, edit: &mut Edit) -> Result<(), Re
     let fragment = Fragment {
         address: edit.address,
         opened: now,
-        address_delta: edit.address_delta,
+        reserved: 0,
         identification: edit.identification,
         class: edit.class,
         reason: 0,
@@ -66,7 +66,7 @@ fn claim<W: World>(world: &W, flow: &Flow, outside: u32) -> u16 {
     let owner = Fragment {
         address: flow.source,
         opened: now,
-        address_delta: 0,
+        reserved: 0,
         identification: 0,
         class: 0,
         reason: 0,
@@ -106,7 +106,6 @@ pub fn later<W: World>(world: &W, flow: &Flow, edit: &mut Edit) -> Result<(), Re
         return Err(Reason::FragmentOrphan);
     }
     edit.address = fragment.address;
-    edit.address_delta = fragment.address_delta;
     edit.identification = fragment.identification;
     edit.class = fragment.class;
     edit.own = fragment.flags & flag::OWN != 0;

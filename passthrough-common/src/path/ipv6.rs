@@ -194,7 +194,7 @@ fn admit<W: World>(world: &W, chain: &Chain, class: Class, hosts: u64) -> Result
     let first = Fragment {
         address: 1,
         opened: now,
-        address_delta: 0,
+        reserved: 0,
         identification: 0,
         class: class as u8,
         reason: 0,

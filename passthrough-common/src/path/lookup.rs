@@ -1,11 +1,11 @@
 //! Look up: the session that a packet belongs to, and what the packet does to it.
 
-use crate::abi::session::{Rewrite, flag};
+use crate::abi::session::flag;
 use crate::abi::{Class, Reason, Session, SessionKey, Settings, Space, Switch, Ticks, View};
 use crate::proto::{Flow, esp_ike, l2tp, number, progress};
 use crate::seam::{Packet, Table, World};
 use crate::session::{idle, tcp};
-use crate::wire::{checksum, transport};
+use crate::wire::transport;
 
 /// UDP port of IKE (RFC 7296 section 2).
 pub const IKE_PORT: u16 = 500;
@@ -16,10 +16,6 @@ pub const IKE_PORT: u16 = 500;
 pub struct Edit {
     /// New address of the translated end.
     pub address: u32,
-    /// What that changes in checksums.
-    pub address_delta: u16,
-    /// What the new identifier changes in checksums.
-    pub id_delta: u16,
     /// New port, identifier, call ID or tunnel ID.
     pub id: u16,
     /// New IPv4 identification.
@@ -34,21 +30,12 @@ pub struct Edit {
     pub reserved: u8,
 }
 
-const _: () = assert!(size_of::<Edit>() == 16);
+const _: () = assert!(size_of::<Edit>() == 12);
 
 impl Edit {
     /// Before any session is found.
-    pub const NONE: Edit = Edit {
-        address: 0,
-        address_delta: 0,
-        id_delta: 0,
-        id: 0,
-        identification: 0,
-        rewrite: 0,
-        class: 0,
-        own: false,
-        reserved: 0,
-    };
+    pub const NONE: Edit =
+        Edit { address: 0, id: 0, identification: 0, rewrite: 0, class: 0, own: false, reserved: 0 };
 }
 
 /// What the look-up found.
@@ -160,7 +147,7 @@ pub fn session<P: Packet, W: World>(
                 return Found::Stale;
             }
             note(session, flow, now, acknowledged);
-            read_edit(key, session, flow, edit);
+            read_edit(session, flow, edit);
             Found::Session
         },
     );
@@ -202,13 +189,9 @@ pub fn is_stale(settings: &Settings, now: Ticks, session: &Session) -> bool {
 
 /// What a session does to a packet.
 #[inline(always)]
-pub fn read_edit(key: &SessionKey, session: &Session, flow: &Flow, edit: &mut Edit) {
+pub fn read_edit(session: &Session, flow: &Flow, edit: &mut Edit) {
     edit.address = session.address;
-    edit.address_delta = checksum::delta32(key.local(), session.address);
     edit.rewrite = session.rewrite();
-    // A call ID is outside every checksum.
-    let summed = edit.rewrite != Rewrite::Address as u8 && edit.rewrite != Rewrite::CallId as u8;
-    edit.id_delta = if summed { checksum::delta16(key.local_id(), session.id) } else { 0 };
     edit.id = session.id;
     edit.identification = flow.identification;
     edit.class = session.class_index();

@@ -70,34 +70,36 @@ pub fn ipv4<P: Packet>(packet: &P, ip_at: u32, flow: &mut Flow) -> Result<(), Re
     if version_ihl >> 4 != 4 {
         return Err(Reason::Malformed);
     }
-    datagram(packet, ip_at, first, (version_ihl & 0x0f) * 4, flow)
+    let Some(second) = packet.u32(ip_at + ipv4::IDENTIFICATION) else { return Err(Reason::Malformed) };
+    datagram(packet, ip_at, (first, second), (version_ihl & 0x0f) * 4, flow)
 }
 
-/// Reads an IPv4 packet without options, whose fields are all where the compiler knows them to be.
+/// Reads an IPv4 packet that is whole and has no options: all fields are where the compiler knows them to be.
 ///
 /// # Errors
 ///
 /// [`Reason::NeedsStack`] if it is another; else as [`ipv4`].
 #[inline(always)]
-pub fn ipv4_without_options<P: Packet>(packet: &P, ip_at: u32, flow: &mut Flow) -> Result<(), Reason> {
+pub fn plain_ipv4<P: Packet>(packet: &P, ip_at: u32, flow: &mut Flow) -> Result<(), Reason> {
     let Some(first) = packet.u32(ip_at) else { return Err(Reason::Malformed) };
-    if first >> 24 != (0x40 | (ipv4::LEN / 4)) {
+    let Some(second) = packet.u32(ip_at + ipv4::IDENTIFICATION) else { return Err(Reason::Malformed) };
+    let fragment = u32::from(ipv4::OFFSET | ipv4::MORE_FRAGMENTS);
+    if first >> 24 != (0x40 | (ipv4::LEN / 4)) || second & fragment != 0 {
         return Err(Reason::NeedsStack);
     }
-    datagram(packet, ip_at, first, ipv4::LEN, flow)
+    datagram(packet, ip_at, (first, second & !fragment), ipv4::LEN, flow)
 }
 
-/// Reads the packet whose header of `header_length` bytes begins with the word `first`.
+/// Reads the packet whose header of `header_length` bytes begins with the words `first` and `second`.
 #[inline(always)]
 fn datagram<P: Packet>(
     packet: &P,
     ip_at: u32,
-    first: u32,
+    (first, second): (u32, u32),
     header_length: u32,
     flow: &mut Flow,
 ) -> Result<(), Reason> {
     // One `let` a word: several in one pattern leave registers undefined (6.18: "!read_ok").
-    let Some(second) = packet.u32(ip_at + ipv4::IDENTIFICATION) else { return Err(Reason::Malformed) };
     let Some(third) = packet.u32(ip_at + ipv4::TTL) else { return Err(Reason::Malformed) };
     let Some(source) = packet.u32(ip_at + ipv4::SOURCE) else { return Err(Reason::Malformed) };
     let Some(destination) = packet.u32(ip_at + ipv4::DESTINATION) else { return Err(Reason::Malformed) };
@@ -111,11 +113,7 @@ fn datagram<P: Packet>(
     if !options {
         // With options the packet goes through the stack, which checks the sum.
         let words = [first, second, third, source, destination];
-        let sum = words.iter().fold(0u64, |sum, word| sum + u64::from(*word));
-        let sum = (sum & 0xffff_ffff) + (sum >> 32);
-        if checksum::fold((sum & 0xffff) as u32 + ((sum >> 16) & 0xffff) as u32 + (sum >> 32) as u32)
-            != 0xffff
-        {
+        if !checksum::is_valid(words.iter().fold(0u64, |sum, word| sum + u64::from(*word))) {
             return Err(Reason::Malformed);
         }
     }

@@ -136,7 +136,7 @@ pub fn act<P: Packet, W: World>(
         Action::Send => false,
         _ => return verdict,
     };
-    if translates && let Err(reason) = translate::apply(packet, flow, edit) {
+    if translates && let Err(reason) = translate::apply(packet, flow, edit, 0) {
         return Verdict::drop(reason);
     }
     let path = match verdict.action() {

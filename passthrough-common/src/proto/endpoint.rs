@@ -28,25 +28,63 @@ pub struct Wish {
 ///
 /// [`Reason::PortsExhausted`] if no candidate was free, [`Reason::TableFull`], [`Reason::Contended`].
 pub fn hold<W: World>(world: &W, wish: &Wish) -> Result<(u32, u16), Reason> {
-    let inside = BindingKey::new(Direction::Outbound, wish.inside.0, wish.inside.1, wish.protocol);
-    if let Some(binding) = world.bindings().get(&inside) {
-        return match world.bindings().hold(&inside) {
-            Some(held) if held > 0 => Ok((binding.address, binding.id)),
+    let outside = outside_address(world, wish.inside.0);
+    let found = find(world, wish, outside);
+    if found != BindingKey::NONE {
+        return match world.bindings().hold(&found) {
+            Some(held) if held > 0 => Ok((found.address(), found.id())),
             // Its last session is taking it away at this moment.
             _ => Err(Reason::Contended),
         };
     }
-    let outside = outside_address(world, wish.inside.0);
     let mut attempt = 0;
     while attempt < port::TRIES {
         let id = port::candidate(world.settings(), wish.inside.1, attempt, world.random());
         match claim(world, wish, (outside, id)) {
             Ok(()) => return Ok((outside, id)),
-            Err(Refused::Exists) => attempt += 1,
-            Err(Refused::Full) => return Err(Reason::TableFull),
+            Err(Reason::PortsExhausted) => attempt += 1,
+            Err(reason) => return Err(reason),
         }
     }
     Err(Reason::PortsExhausted)
+}
+
+/// The binding of an inside endpoint, by its key; [`BindingKey::NONE`] if it has none. Where the port could be kept, it is
+/// found at once; else its place is noted.
+#[inline(always)]
+fn find<W: World>(world: &W, wish: &Wish, outside: u32) -> BindingKey {
+    let kept = BindingKey::new(Direction::Inbound, outside, wish.inside.1, wish.protocol);
+    let is_ours = world.bindings().update(
+        &kept,
+        #[inline(always)]
+        |binding| (binding.address, binding.id) == wish.inside,
+    );
+    if is_ours == Some(true) {
+        return kept;
+    }
+    match world.bindings().get(&note_key(wish.inside, wish.protocol)) {
+        Some(note) => BindingKey::new(Direction::Inbound, note.address, note.id, wish.protocol),
+        None => BindingKey::NONE,
+    }
+}
+
+/// Under which the binding of this inside endpoint is noted, if its port could not be kept.
+#[inline(always)]
+fn note_key(inside: (u32, u16), protocol: u8) -> BindingKey {
+    BindingKey::new(Direction::Outbound, inside.0, inside.1, protocol)
+}
+
+/// Gives back one count of the binding with this outside end, and removes it with the last.
+pub fn release<W: World>(world: &W, outside: &BindingKey) {
+    if world.bindings().release(outside) != Some(1) {
+        return;
+    }
+    if let Some(binding) = world.bindings().get(outside) {
+        if binding.id != outside.id() {
+            world.bindings().remove(&note_key((binding.address, binding.id), outside.protocol()));
+        }
+        world.bindings().remove(outside);
+    }
 }
 
 /// The outside address of an inside host: the same for all its flows (RFC 4787 REQ-2), and for the gateway its own.
@@ -65,33 +103,47 @@ pub fn outside_address<W: World>(world: &W, inside: u32) -> u32 {
 }
 
 /// Takes one outside endpoint, if it is free, with a count of one.
+///
+/// # Errors
+///
+/// [`Reason::PortsExhausted`] if it is not free; [`Reason::TableFull`], [`Reason::Contended`].
 #[inline(never)]
-fn claim<W: World>(world: &W, wish: &Wish, outside: (u32, u16)) -> Result<(), Refused> {
+fn claim<W: World>(world: &W, wish: &Wish, outside: (u32, u16)) -> Result<(), Reason> {
     if outside.1 == wish.shared.0 || outside.1 == wish.shared.1 {
-        return Err(Refused::Exists);
+        return Err(Reason::PortsExhausted);
     }
     let outer = BindingKey::new(Direction::Inbound, outside.0, outside.1, wish.protocol);
     if world.bindings().get(&outer).is_some() {
-        return Err(Refused::Exists);
+        return Err(Reason::PortsExhausted);
     }
     if !wish.own && world.has_listener(wish.protocol, outside, wish.remote) {
-        return Err(Refused::Exists);
+        return Err(Reason::PortsExhausted);
     }
-    let mut end = Binding {
-        sessions: 0,
+    let mut record = Binding {
+        sessions: 1,
         address: wish.inside.0,
         id: wish.inside.1,
         class: wish.class as u8,
         flags: if wish.own { flag::OWN } else { 0 },
     };
-    world.bindings().insert(&outer, &end)?;
-    end.sessions = 1;
-    end.address = outside.0;
-    end.id = outside.1;
-    let inner = BindingKey::new(Direction::Outbound, wish.inside.0, wish.inside.1, wish.protocol);
-    if let Err(refused) = world.bindings().insert(&inner, &end) {
-        world.bindings().remove(&outer);
-        return Err(refused);
+    // Who came first may be a packet of this very endpoint: it is for the next packet to see.
+    insert(world, &outer, &record)?;
+    if outside.1 == wish.inside.1 {
+        return Ok(());
     }
-    Ok(())
+    (record.address, record.id) = outside;
+    let noted = insert(world, &note_key(wish.inside, wish.protocol), &record);
+    if noted.is_err() {
+        world.bindings().remove(&outer);
+    }
+    noted
+}
+
+#[inline(always)]
+fn insert<W: World>(world: &W, key: &BindingKey, record: &Binding) -> Result<(), Reason> {
+    match world.bindings().insert(key, record) {
+        Ok(()) => Ok(()),
+        Err(Refused::Exists) => Err(Reason::Contended),
+        Err(Refused::Full) => Err(Reason::TableFull),
+    }
 }

@@ -1,11 +1,13 @@
 //! Both halves of a session in the table, or neither; and both out again.
 
 use crate::abi::session::{Rewrite, flag};
-use crate::abi::{BindingKey, Class, Direction, Epoch, Event, Reason, Session, SessionKey, Settings, Ticks};
-use crate::seam::{Bindings, Refused, Table, World};
+use crate::abi::{
+    BindingKey, Class, Direction, Epoch, Event, Reason, Session, SessionKey, Settings, Ticks, View,
+};
+use crate::seam::{Refused, Table, World};
 use crate::session::{idle, pair};
 
-use super::gre_pptp;
+use super::{endpoint, gre_pptp};
 
 /// A half of a session as it starts: its rewrite to this address and identifier.
 #[inline(always)]
@@ -118,25 +120,9 @@ pub fn remove<W: World>(world: &W, key: &SessionKey, session: &Session) {
     world.event(Event::SessionClosed);
     if session.has(flag::BOUND) {
         let (address, id) = match key.view() {
-            crate::abi::View::Outbound => (key.local(), key.local_id()),
-            _ => (session.address, session.id),
+            View::Outbound => (session.address, session.id),
+            _ => (key.local(), key.local_id()),
         };
-        release(world, &BindingKey::new(Direction::Outbound, address, id, key.protocol()));
-    }
-}
-
-/// Gives back one count of a binding, and removes both its ends with the last.
-pub fn release<W: World>(world: &W, inside: &BindingKey) {
-    if world.bindings().release(inside) != Some(1) {
-        return;
-    }
-    if let Some(binding) = world.bindings().get(inside) {
-        world.bindings().remove(&BindingKey::new(
-            Direction::Inbound,
-            binding.address,
-            binding.id,
-            inside.protocol(),
-        ));
-        world.bindings().remove(inside);
+        endpoint::release(world, &BindingKey::new(Direction::Inbound, address, id, key.protocol()));
     }
 }

@@ -74,9 +74,7 @@ pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
         return Err(Reason::Filtered);
     }
     let inside = (binding.address, binding.id);
-    let held =
-        world.bindings().hold(&BindingKey::new(Direction::Outbound, inside.0, inside.1, flow.protocol));
-    if held.is_none_or(|held| held == 0) {
+    if world.bindings().hold(&outer).is_none_or(|held| held == 0) {
         return Err(Reason::Contended);
     }
     // The session belongs to the class of its binding: a server may answer from any port (conformance L2, O5).
@@ -127,7 +125,7 @@ fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, own: bool) -> Result<()
     }
     let inserted = halves::insert(world, &pair, Reason::Contended);
     if inserted.is_err() {
-        halves::release(world, &BindingKey::new(Direction::Outbound, inside.0, inside.1, flow.protocol));
+        endpoint::release(world, &BindingKey::new(Direction::Inbound, outside.0, outside.1, flow.protocol));
     }
     inserted
 }

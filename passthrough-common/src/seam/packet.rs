@@ -25,7 +25,7 @@ pub trait Packet {
     /// A sum of the whole packet that something else keeps stays right: what the header gains in its fields it loses in
     /// its checksum.
     #[inline(always)]
-    fn fix_header_checksum(&mut self, at: u32, delta: u16) {
+    fn fix_header_checksum(&mut self, at: u32, delta: u32) {
         if let Some(sum) = self.u16(at) {
             self.store(at, checksum::apply(sum, delta).to_be_bytes());
         }
@@ -35,8 +35,8 @@ pub trait Packet {
     ///
     /// `zero_is_none` for UDP: a zero checksum stays zero, and a computed zero becomes all ones (RFC 768).
     #[inline(always)]
-    fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
-        fix_finished_checksum(self, at, checksum::add(pseudo, segment), zero_is_none);
+    fn fix_transport_checksum(&mut self, at: u32, pseudo: u32, segment: u32, zero_is_none: bool) {
+        fix_finished_checksum(self, at, pseudo + segment, zero_is_none);
     }
 
     /// An offset below 256, as if nothing were known of where it came from.
@@ -77,7 +77,7 @@ pub trait Packet {
 
 /// Adds a delta to a transport checksum that is finished: [`Packet::fix_transport_checksum`] where all are.
 #[inline(always)]
-pub fn fix_finished_checksum<P: Packet + ?Sized>(packet: &mut P, at: u32, delta: u16, zero_is_none: bool) {
+pub fn fix_finished_checksum<P: Packet + ?Sized>(packet: &mut P, at: u32, delta: u32, zero_is_none: bool) {
     let Some(sum) = packet.u16(at) else { return };
     let sum = if zero_is_none { checksum::apply_udp(sum, delta) } else { checksum::apply(sum, delta) };
     packet.store(at, sum.to_be_bytes());

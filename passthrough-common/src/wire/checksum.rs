@@ -1,9 +1,9 @@
 //! Internet checksum arithmetic by delta (RFC 1071, RFC 1624).
 //!
-//! A *delta* is a 16-bit one's complement number: what must be added to the one's complement sum of the data when a
-//! field changes from `m` to `m'`, namely `~m + m'` (RFC 1624 equation 3). Deltas of several fields add up; one delta
-//! is applied to as many checksums as cover the field. Nothing is ever recomputed from payload, so a wrong checksum
-//! stays wrong by the same amount (conformance K5).
+//! A *delta* is what must be added to the one's complement sum of the data when a field changes from `m` to `m'`, namely
+//! `~m + m'` (RFC 1624 equation 3). It is not folded until it is applied: below 2^18 for one field, so that those of
+//! thousands add up in 32 bits by `+`. One delta is applied to as many checksums as cover the field. Nothing is ever
+//! recomputed from payload, so a wrong checksum stays wrong by the same amount (conformance K5).
 
 /// Folds a sum into 16 bits with end-around carry.
 #[inline(always)]
@@ -12,54 +12,47 @@ pub const fn fold(sum: u32) -> u16 {
     ((sum & 0xffff) + (sum >> 16)) as u16
 }
 
-/// Folds a sum of two 16-bit numbers and a carry: one addition is enough.
+/// Folds a sum of 32-bit words once: 20 bits are left of 16 words.
 #[inline(always)]
-const fn fold_two(sum: u32) -> u16 {
-    ((sum & 0xffff) + (sum >> 16)) as u16
+pub const fn fold_words(sum: u64) -> u32 {
+    (sum & 0xffff) as u32 + (sum >> 16) as u32
 }
 
-/// Sum of two deltas.
+/// Whether this sum of at most 16 words of 32 bits, the checksum among them, is that of intact data: all ones.
 #[inline(always)]
-pub const fn add(a: u16, b: u16) -> u16 {
-    fold_two(a as u32 + b as u32)
+pub const fn is_valid(sum: u64) -> bool {
+    let sum = fold_words(sum);
+    (sum & 0xffff) + (sum >> 16) == 0xffff
 }
 
 /// Delta of a 16-bit field at an even offset.
 #[inline(always)]
-pub const fn delta16(before: u16, after: u16) -> u16 {
-    fold_two(!before as u32 + after as u32)
+pub const fn delta16(before: u16, after: u16) -> u32 {
+    !before as u32 + after as u32
 }
 
 /// Delta of a 32-bit field at an even offset.
 #[inline(always)]
-pub const fn delta32(before: u32, after: u32) -> u16 {
-    let high = !((before >> 16) as u16) as u32 + (after >> 16);
-    let low = !(before as u16) as u32 + (after & 0xffff);
-    fold(high + low)
-}
-
-/// The opposite delta.
-#[inline(always)]
-pub const fn negate(delta: u16) -> u16 {
-    !delta
+pub const fn delta32(before: u32, after: u32) -> u32 {
+    fold_words(!before as u64 + after as u64)
 }
 
 /// The delta of the same change one byte further on: a field at an odd offset adds its bytes swapped (RFC 1071
 /// section 2 B, conformance K9).
 #[inline(always)]
-pub const fn at_parity(delta: u16, offset: u32) -> u16 {
-    if offset & 1 == 0 { delta } else { delta.swap_bytes() }
+pub const fn at_parity(delta: u32, offset: u32) -> u32 {
+    if offset & 1 == 0 { delta } else { fold(delta).swap_bytes() as u32 }
 }
 
 /// A checksum after a delta of what it covers: HC' = ~(~HC + delta).
 #[inline(always)]
-pub const fn apply(checksum: u16, delta: u16) -> u16 {
-    !fold_two(!checksum as u32 + delta as u32)
+pub const fn apply(checksum: u16, delta: u32) -> u16 {
+    !fold(!checksum as u32 + delta)
 }
 
 /// As [`apply`] for UDP over IPv4: zero means none and stays; a computed zero becomes all ones (RFC 768).
 #[inline(always)]
-pub const fn apply_udp(checksum: u16, delta: u16) -> u16 {
+pub const fn apply_udp(checksum: u16, delta: u32) -> u16 {
     if checksum == 0 {
         return 0;
     }

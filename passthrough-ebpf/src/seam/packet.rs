@@ -12,7 +12,6 @@ use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_
 use aya_ebpf::helpers::generated::{bpf_l4_csum_replace, bpf_skb_pull_data};
 use passthrough_common::seam::Packet;
 use passthrough_common::seam::packet::fix_finished_checksum;
-use passthrough_common::wire::checksum;
 
 /// Offsets beyond this are never read: it bounds what the verifier must believe of an offset.
 const REACH: u32 = 0x3fff;
@@ -122,14 +121,14 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
-    fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
+    fn fix_transport_checksum(&mut self, at: u32, pseudo: u32, segment: u32, zero_is_none: bool) {
         replace_checksum(self.skb, at, pseudo, segment, zero_is_none);
     }
 }
 
 /// As [`Packet::fix_transport_checksum`], by helpers: they know what the sum covers.
 #[inline(always)]
-fn replace_checksum(skb: *mut __sk_buff, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
+fn replace_checksum(skb: *mut __sk_buff, at: u32, pseudo: u32, segment: u32, zero_is_none: bool) {
     let zero = if zero_is_none { u64::from(BPF_F_MARK_MANGLED_0) } else { 0 };
     // Apart, because an unfinished checksum holds the pseudo header only. The sums are big-endian in memory.
     if pseudo != 0 {
@@ -156,8 +155,8 @@ pub trait Bytes: Sized {
     fn fix_transport_checksum(
         frame: &mut Frame<Self>,
         at: u32,
-        pseudo: u16,
-        segment: u16,
+        pseudo: u32,
+        segment: u32,
         zero_is_none: bool,
     );
 }
@@ -181,11 +180,11 @@ impl Bytes for xdp_md {
     fn fix_transport_checksum(
         frame: &mut Frame<xdp_md>,
         at: u32,
-        pseudo: u16,
-        segment: u16,
+        pseudo: u32,
+        segment: u32,
         zero_is_none: bool,
     ) {
-        fix_finished_checksum(frame, at, checksum::add(pseudo, segment), zero_is_none);
+        fix_finished_checksum(frame, at, pseudo + segment, zero_is_none);
     }
 }
 
@@ -209,8 +208,8 @@ impl Bytes for __sk_buff {
     fn fix_transport_checksum(
         frame: &mut Frame<__sk_buff>,
         at: u32,
-        pseudo: u16,
-        segment: u16,
+        pseudo: u32,
+        segment: u32,
         zero_is_none: bool,
     ) {
         replace_checksum(frame.context, at, pseudo, segment, zero_is_none);
@@ -232,17 +231,36 @@ impl<C: Bytes> Frame<C> {
         if start + PROVEN as usize > end { None } else { Some(Frame { context, start, end }) }
     }
 
-    /// Address of `N` bytes at `at`, checked against the frame's end unless they are proven to be there.
+    /// Whether `N` bytes at `at` are known to be there, and `at` to the compiler: of an offset that it does not know it may
+    /// keep a comparison that tells the verifier nothing.
+    #[inline(always)]
+    fn is_proven<const N: usize>(at: u32) -> bool {
+        is_val_statically_known(at) && at + N as u32 <= PROVEN
+    }
+
+    /// Address of `N` bytes at `at`, checked against the frame's end unless they are known to be there.
     #[inline(always)]
     fn place<const N: usize>(&self, at: u32) -> Option<*mut [u8; N]> {
         let place = self.start + at as usize;
-        // Only where the compiler knows the offset: of another one it may keep a comparison that tells the verifier
-        // nothing.
-        if is_val_statically_known(at) && at + N as u32 <= PROVEN {
-            return Some(place as *mut [u8; N]);
-        }
-        if place + N <= self.end { Some(place as *mut [u8; N]) } else { None }
+        if Self::is_proven::<N>(at) || place + N <= self.end { Some(place as *mut [u8; N]) } else { None }
     }
+}
+
+/// One instruction on the bytes at `$at`, an even number below 42 that the compiler knows: it goes into the instruction,
+/// where an address in a register would take two more.
+macro_rules! at_known {
+    ($at:expr, $text:literal, $operands:tt) => {
+        at_known!($at, $text, $operands, 0 2 4 6 8 10 12 14 16 18 20 22 24 26 28 30 32 34 36 38 40)
+    };
+    ($at:expr, $text:literal, $operands:tt, $($offset:literal)*) => {
+        match $at {
+            $($offset => at_known!(one $offset, $text, $operands),)*
+            _ => {}
+        }
+    };
+    (one $offset:literal, $text:literal, ($($operands:tt)*)) => {
+        asm!($text, at = const $offset, $($operands)*)
+    };
 }
 
 impl<C: Bytes> Packet for Frame<C> {
@@ -260,27 +278,62 @@ impl<C: Bytes> Packet for Frame<C> {
 
     #[inline(always)]
     fn u16(&self, at: u32) -> Option<u16> {
+        if Self::is_proven::<2>(at) {
+            let mut value = 0u64;
+            let start = self.start;
+            // SAFETY: the bytes are known to be there.
+            unsafe {
+                at_known!(at, "{value} = *(u16 *)({start} + {at})", (start = in(reg) start, value = lateout(reg) value));
+            }
+            return Some((value as u16).to_be());
+        }
         // SAFETY: `place` has checked that 2 bytes lie before the frame's end.
         self.place::<2>(at).map(|place| unsafe { load_u16(place.cast()) })
     }
 
     #[inline(always)]
     fn u32(&self, at: u32) -> Option<u32> {
+        if Self::is_proven::<4>(at) {
+            let mut value = 0u64;
+            let start = self.start;
+            // SAFETY: the bytes are known to be there.
+            unsafe {
+                at_known!(at, "{value} = *(u32 *)({start} + {at})", (start = in(reg) start, value = lateout(reg) value));
+            }
+            return Some((value as u32).to_be());
+        }
         // SAFETY: `place` has checked that 4 bytes lie before the frame's end.
         self.place::<4>(at).map(|place| unsafe { load_u32(place.cast()) })
     }
 
     #[inline(always)]
     fn store<const N: usize>(&mut self, at: u32, bytes: [u8; N]) -> bool {
+        let start = self.start;
+        if N == 2 && Self::is_proven::<2>(at) {
+            let value = u64::from(u16::from_ne_bytes([bytes[0], bytes[N - 1]]));
+            // SAFETY: the bytes are known to be there; XDP may write all of them, and TC makes them writable before the
+            // program runs.
+            unsafe {
+                at_known!(at, "*(u16 *)({start} + {at}) = {value}", (start = in(reg) start, value = in(reg) value))
+            };
+            return true;
+        }
+        if N == 4 && Self::is_proven::<4>(at) {
+            let value = u64::from(u32::from_ne_bytes([bytes[0], bytes[1 % N], bytes[2 % N], bytes[3 % N]]));
+            // SAFETY: as above.
+            unsafe {
+                at_known!(at, "*(u32 *)({start} + {at}) = {value}", (start = in(reg) start, value = in(reg) value))
+            };
+            return true;
+        }
         let Some(place) = self.place::<N>(at) else { return false };
-        // SAFETY: `place` has checked that N bytes lie before the frame's end; XDP may write all of it, and TC makes it
-        // writable before the program runs.
+        // SAFETY: `place` has checked that N bytes lie before the frame's end; writable as above.
         unsafe { store(place, bytes) };
         true
     }
 
     #[inline(always)]
-    fn fix_transport_checksum(&mut self, at: u32, pseudo: u16, segment: u16, zero_is_none: bool) {
+    fn fix_transport_checksum(&mut self, at: u32, pseudo: u32, segment: u32, zero_is_none: bool) {
         C::fix_transport_checksum(self, at, pseudo, segment, zero_is_none);
     }
 }

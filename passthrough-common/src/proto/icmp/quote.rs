@@ -256,6 +256,5 @@ pub fn is_intact<P: Packet>(packet: &P, at: u32, end: u32) -> bool {
 /// Whether a sum of 32-bit words, checksum included, is minus zero.
 #[inline(always)]
 const fn is_all_ones(sum: u64) -> bool {
-    let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-    checksum::fold(sum as u32) == 0xffff
+    checksum::fold(checksum::fold_words(sum)) == 0xffff
 }

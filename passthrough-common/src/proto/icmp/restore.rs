@@ -16,7 +16,7 @@ const MALFORMED: Reason = Reason::IcmpMalformed;
 
 /// Replaces the 16-bit field at `at`; the delta.
 #[inline(always)]
-fn replace<P: Packet>(packet: &mut P, at: u32, change: impl FnOnce(u16) -> u16) -> Result<u16, Reason> {
+fn replace<P: Packet>(packet: &mut P, at: u32, change: impl FnOnce(u16) -> u16) -> Result<u32, Reason> {
     let before = packet.u16(at).ok_or(MALFORMED)?;
     let after = change(before);
     if packet.store(at, after.to_be_bytes()) { Ok(checksum::delta16(before, after)) } else { Err(MALFORMED) }
@@ -40,7 +40,7 @@ pub fn quote<P: Packet>(packet: &mut P, error_at: u32, quote: &Quote, owner: Own
         at => replace(packet, at, |_| owner.id())?,
     };
     let sum = transport_checksum(packet, quote, address, id)?;
-    let all = checksum::add(checksum::add(address, header), checksum::add(id, sum));
+    let all = address + header + id + sum;
     packet.fix_transport_checksum(error_at + icmp::CHECKSUM, 0, all, false);
     Ok(())
 }
@@ -67,10 +67,10 @@ fn id_at<P: Packet>(packet: &P, quote: &Quote, owner: Owner) -> u32 {
 fn transport_checksum<P: Packet>(
     packet: &mut P,
     quote: &Quote,
-    address: u16,
-    id: u16,
-) -> Result<u16, Reason> {
-    let with_pseudo = checksum::add(address, id);
+    address: u32,
+    id: u32,
+) -> Result<u32, Reason> {
+    let with_pseudo = address + id;
     let (at, delta) = match quote.protocol() {
         number::TCP => (quote.l4_at + transport::tcp::CHECKSUM, with_pseudo),
         number::UDP => (quote.l4_at + transport::udp::CHECKSUM, with_pseudo),
