@@ -6,8 +6,8 @@ use passthrough_common::abi::exit::EXITS as EXIT_SLOTS;
 use passthrough_common::abi::names::STEPS as STEP_LIST;
 use passthrough_common::abi::settings::PORTS;
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Counter, Event, Exit, Fragment, FragmentKey, Interface, PeerKey, Peers,
-    Session, SessionKey, Settings,
+    Binding, BindingKey, Control, Counter, Event, Exit, Fragment, FragmentKey, Host, HostKey, Interface,
+    PeerKey, Peers, Session, SessionKey, Settings,
 };
 
 /// What the operator has set.
@@ -23,6 +23,9 @@ pub static SESSIONS: HashMap<SessionKey, Session> = HashMap::with_max_entries(13
 /// are sessions, and most endpoints have several of these.
 #[map]
 pub static BINDINGS: HashMap<BindingKey, Binding> = HashMap::with_max_entries(131_072, BPF_F_NO_PREALLOC);
+/// Inside hosts that have sessions. Not allocated beforehand: few networks have as many.
+#[map]
+pub static HOSTS: HashMap<HostKey, Host> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
 /// Fragmented datagrams under way. The least recently used make room: a flood harms fragments only.
 #[map]
 pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment> = LruHashMap::with_max_entries(8192, 0);

@@ -28,6 +28,8 @@ fn words_that_make_no_sense_are_refused_in_one_line_and_leave_nothing() -> Resul
         ("up --wan wan0 --lan br0 --mode fast", "fast"),
         ("up --wan wan0 --lan br0 --l2tp-port drop", "drop"),
         ("up --wan wan0 --lan br0 --address 203.0.113", "203.0.113"),
+        ("up --wan wan0 --lan br0 --host-sessions 4000000000", "4000000000"),
+        ("up --wan wan0 --lan br0 --host-rate many", "many"),
         ("up --config /nonexistent/passthrough.toml", "/nonexistent/passthrough.toml"),
         ("enable ipsek", "ipsek"),
     ] {
@@ -97,5 +99,27 @@ fn what_is_shown_is_shown_for_machines_too() -> Result<()> {
     }
     let sessions = lab.cli.succeed("sessions --protocol pptp")?;
     ensure!(sessions.contains("192.168.1.10"), "the call is not among the sessions: {sessions}");
+    Ok(())
+}
+
+#[test]
+fn a_host_above_its_limit_is_seen_in_the_statistics() -> Result<()> {
+    let lab = small_lab()?;
+    lab.cli.succeed("up --wan wan0 --lan br0 --host-sessions 5 --host-rate 1000")?;
+    let socket = lab.clients[0].namespace.enter(|| Ok(std::net::UdpSocket::bind("0.0.0.0:0")?))?;
+    for port in 1..=20 {
+        socket.send_to(b"hello", (SERVER_S, 20_000 + port))?;
+    }
+    let stats: serde_json::Value = serde_json::from_str(&lab.cli.run("stats --json")?.stdout)?;
+    let limits = stats["limits"].as_array().context("no limits")?;
+    let limit =
+        limits.iter().find(|limit| limit["limit"] == "sessions of a host").context("not among them")?;
+    ensure!(limit["most"] == 5 && limit["has"] == 5 && limit["refused"] == 15, "{limit}");
+    ensure!(limit["host"] == "192.168.1.10", "{limit}");
+    lab.cli.succeed("up --wan wan0 --lan br0 --host-sessions 0")?;
+    socket.send_to(b"hello", (SERVER_S, 20_100))?;
+    let stats: serde_json::Value = serde_json::from_str(&lab.cli.run("stats --json")?.stdout)?;
+    let limit = &stats["limits"].as_array().context("no limits")?[1];
+    ensure!(limit["most"].is_null() && limit["has"] == 6, "{limit}");
     Ok(())
 }

@@ -24,6 +24,7 @@ topics! {
     icmp_queries_pass_and_other_types_do_not = icmp;
     ip_headers_options_and_lies_are_judged = ip_header;
     fragments_follow_their_first = fragments;
+    a_host_is_held_to_its_limits = limits;
     tags_and_hairpins_are_followed = link;
     pptp_conversations_pass_with_their_gre = pptp;
     protocols_without_ports_go_by_address = by_address;

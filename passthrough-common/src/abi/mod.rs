@@ -7,6 +7,7 @@ pub mod class;
 pub mod control;
 pub mod count;
 pub mod exit;
+pub mod host;
 pub mod names;
 pub mod peers;
 #[cfg(feature = "user")]
@@ -21,6 +22,7 @@ pub use class::{CLASSES, Class, Direction, Switch};
 pub use control::{Call, Control, Field, Stream};
 pub use count::{Counter, Event};
 pub use exit::{Epoch, Exit};
+pub use host::{Host, HostKey};
 pub use peers::{Peer, PeerKey, Peers};
 pub use reason::Reason;
 pub use session::{Binding, BindingKey, Fragment, FragmentKey, Session, SessionKey, Space, View};

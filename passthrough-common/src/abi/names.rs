@@ -10,6 +10,8 @@ pub mod map {
     pub const SESSIONS: &str = "SESSIONS";
     /// `BindingKey` -> `Binding`.
     pub const BINDINGS: &str = "BINDINGS";
+    /// `HostKey` -> `Host`: inside hosts that have sessions.
+    pub const HOSTS: &str = "HOSTS";
     /// `FragmentKey` -> `Fragment`; least recently used leave first.
     pub const FRAGMENTS: &str = "FRAGMENTS";
     /// `SessionKey` of a control connection, outbound view -> `Control`.
@@ -30,9 +32,9 @@ pub mod map {
     pub const STEPS: &str = "STEPS";
 
     /// Every map that is pinned and kept over restarts.
-    pub const ALL: [&str; 13] = [
-        SETTINGS, INTERFACES, SESSIONS, BINDINGS, FRAGMENTS, CONTROLS, PEERS, COUNTERS, EVENTS, SWEEPS,
-        EXITS, DEVICES, STEPS,
+    pub const ALL: [&str; 14] = [
+        SETTINGS, INTERFACES, SESSIONS, BINDINGS, HOSTS, FRAGMENTS, CONTROLS, PEERS, COUNTERS, EVENTS,
+        SWEEPS, EXITS, DEVICES, STEPS,
     ];
 }
 

@@ -23,5 +23,7 @@ plain!(
     PeerKey,
     Peers,
     Counter,
-    Exit
+    Exit,
+    HostKey,
+    Host
 );

@@ -59,6 +59,8 @@ reasons! {
     IcmpNoSession = 50, "icmp-no-session", "an ICMP error about no known session";
     IcmpMalformed = 51, "icmp-malformed", "an ICMP message with a bad checksum or a bad quoted packet";
     IcmpType = 52, "icmp-type", "an ICMP type that a gateway does not forward";
+    HostSessions = 54, "host-sessions", "its inside host has as many sessions as one may have (`up --host-sessions`)";
+    HostRate = 55, "host-rate", "its inside host opens sessions faster than one may (`up --host-rate`)";
     Ipv6Chain = 53, "ipv6-chain", "an IPv6 extension header chain that is too long, or wrong";
 
     GreNoCall = 64, "gre-nocall", "enhanced GRE that belongs to no PPTP call";

@@ -90,11 +90,15 @@ pub struct Settings {
     pub sstp_servers: [u32; LIST],
     /// Counts up whenever these settings, a route, a neighbour or a link have changed: see [`super::Epoch`].
     pub changes: u32,
+    /// Most sessions of an inside host; 0 for no limit.
+    pub host_sessions: u32,
+    /// Most sessions that an inside host may open in a second of [`super::Host::second`]; 0 for no limit.
+    pub host_rate: u32,
     /// Keeps the size a multiple of 8.
     pub padding: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 192);
+const _: () = assert!(size_of::<Settings>() == 200);
 
 /// A class's byte. By shifts, not by index: LLVM knows that a class is in bounds and leaves the mask out, and the
 /// verifier (6.18: "R8 max value is outside of the allowed memory range") does not.
@@ -143,6 +147,8 @@ impl Settings {
             wireguard_ports: [51820, 0, 0, 0, 0, 0, 0, 0],
             sstp_servers: [0; LIST],
             changes: 0,
+            host_sessions: 0,
+            host_rate: 0,
             padding: 0,
         }
     };

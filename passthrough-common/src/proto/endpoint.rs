@@ -2,7 +2,7 @@
 
 use crate::abi::session::flag;
 use crate::abi::{Binding, BindingKey, Class, Direction, Reason};
-use crate::seam::{Bindings, Refused, Table, World};
+use crate::seam::{Held, Refused, Table, World};
 use crate::session::port;
 
 /// What asks for an outside endpoint.

@@ -7,7 +7,7 @@ use crate::abi::{
 use crate::seam::{Refused, Table, World};
 use crate::session::{idle, pair};
 
-use super::{endpoint, gre_pptp};
+use super::{endpoint, gre_pptp, hosts};
 
 /// A half of a session as it starts: its rewrite to this address and identifier.
 #[inline(always)]
@@ -119,10 +119,13 @@ pub fn remove<W: World>(world: &W, key: &SessionKey, session: &Session) {
     }
     world.event(Event::SessionClosed);
     if session.has(flag::BOUND) {
-        let (address, id) = match key.view() {
-            View::Outbound => (session.address, session.id),
-            _ => (key.local(), key.local_id()),
+        let (inside, address, id) = match key.view() {
+            View::Outbound => (key.local(), session.address, session.id),
+            _ => (session.address, key.local(), key.local_id()),
         };
+        if !session.has(flag::OWN) {
+            hosts::give_back(world, inside);
+        }
         endpoint::release(world, &BindingKey::new(Direction::Inbound, address, id, key.protocol()));
     }
 }

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod esp_ike;
 pub mod gre_pptp;
 pub mod halves;
+pub mod hosts;
 pub mod icmp;
 pub mod l2tp;
 pub mod tcp_udp;

@@ -6,11 +6,11 @@
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::Filtering;
 use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Space, View};
-use crate::seam::{Bindings, Table, World};
+use crate::seam::{Held, Table, World};
 use crate::session::port;
 
 use super::endpoint::{self, Wish};
-use super::{Flow, halves, number};
+use super::{Flow, halves, hosts, number};
 
 /// What an inside endpoint and its peer are, as both ends of a session see it.
 #[derive(Clone, Copy)]
@@ -123,8 +123,15 @@ fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, own: bool) -> Result<()
         // What is known of an earlier connection between the same ends is not of this one.
         world.controls().update(&pair.outbound, |control| control.outdated = 1);
     }
-    let inserted = halves::insert(world, &pair, Reason::Contended);
+    let counted = if own { Ok(()) } else { hosts::take(world, inside.0) };
+    let inserted = match counted {
+        Ok(()) => halves::insert(world, &pair, Reason::Contended),
+        refused => refused,
+    };
     if inserted.is_err() {
+        if !own && counted.is_ok() {
+            hosts::give_back(world, inside.0);
+        }
         endpoint::release(world, &BindingKey::new(Direction::Inbound, outside.0, outside.1, flow.protocol));
     }
     inserted

@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::vec::Vec;
 
 use super::{
-    Arrival, Bindings, Clock, Entropy, Exits, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables,
+    Arrival, Clock, Entropy, Exits, Held, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables,
     Towards,
 };
 use crate::abi::exit::EXITS;
 use crate::abi::{
     Binding, BindingKey, Call, Class, Control, Counter, Direction, Event, Exit, Field, Fragment, FragmentKey,
-    Interface, Link, Peer, PeerKey, Peers, Reason, Session, SessionKey, Settings, Side, Stream, Ticks, View,
-    settings,
+    Host, HostKey, Interface, Link, Peer, PeerKey, Peers, Reason, Session, SessionKey, Settings, Side,
+    Stream, Ticks, View, settings,
 };
 
 /// A frame in memory.
@@ -95,21 +95,28 @@ impl<K: Hash + Eq + Copy, V: Copy> Table<K, V> for Memory<K, V> {
     }
 }
 
-impl Bindings for Memory<BindingKey, Binding> {
-    fn hold(&self, key: &BindingKey) -> Option<u32> {
-        self.update(key, |binding| {
-            binding.sessions = binding.sessions.wrapping_add(1);
-            binding.sessions.wrapping_sub(1)
-        })
-    }
+macro_rules! held {
+    ($key:ty, $value:ty) => {
+        impl Held<$key, $value> for Memory<$key, $value> {
+            fn hold(&self, key: &$key) -> Option<u32> {
+                self.update(key, |value| {
+                    value.sessions = value.sessions.wrapping_add(1);
+                    value.sessions.wrapping_sub(1)
+                })
+            }
 
-    fn release(&self, key: &BindingKey) -> Option<u32> {
-        self.update(key, |binding| {
-            binding.sessions = binding.sessions.wrapping_sub(1);
-            binding.sessions.wrapping_add(1)
-        })
-    }
+            fn release(&self, key: &$key) -> Option<u32> {
+                self.update(key, |value| {
+                    value.sessions = value.sessions.wrapping_sub(1);
+                    value.sessions.wrapping_add(1)
+                })
+            }
+        }
+    };
 }
+
+held!(BindingKey, Binding);
+held!(HostKey, Host);
 
 /// The gateway of `conformance.md` section 0 in memory: LAN 192.168.1.0/24 (L = .1), WAN E = 203.0.113.1/24, everything
 /// else behind R = 203.0.113.254.
@@ -121,6 +128,8 @@ pub struct Gateway {
     pub sessions: Memory<SessionKey, Session>,
     /// The binding table.
     pub bindings: Memory<BindingKey, Binding>,
+    /// The inside hosts.
+    pub hosts: Memory<HostKey, Host>,
     /// The fragment table.
     pub fragments: Memory<FragmentKey, Fragment>,
     /// The control connections.
@@ -177,6 +186,7 @@ impl Gateway {
             settings,
             sessions: Memory::with_capacity(capacity),
             bindings: Memory::with_capacity(capacity),
+            hosts: Memory::with_capacity(1024),
             fragments: Memory::with_capacity(capacity),
             controls: Memory::with_capacity(1024),
             peers: Memory::with_capacity(1024),
@@ -237,6 +247,7 @@ pub fn arrival(side: Side) -> Arrival {
 impl Tables for Gateway {
     type Sessions = Memory<SessionKey, Session>;
     type Bindings = Memory<BindingKey, Binding>;
+    type Hosts = Memory<HostKey, Host>;
     type Fragments = Memory<FragmentKey, Fragment>;
     type Controls = Memory<SessionKey, Control>;
     type Peers = Memory<PeerKey, Peers>;
@@ -249,6 +260,9 @@ impl Tables for Gateway {
     }
     fn bindings(&self) -> &Self::Bindings {
         &self.bindings
+    }
+    fn hosts(&self) -> &Self::Hosts {
+        &self.hosts
     }
     fn fragments(&self) -> &Self::Fragments {
         &self.fragments

@@ -16,7 +16,7 @@ pub use exits::Exits;
 pub use next_hop::{Arrival, Hop, NextHop, Route, Towards};
 pub use packet::Packet;
 pub use report::Report;
-pub use tables::{Bindings, Refused, Table, Tables};
+pub use tables::{Held, Refused, Table, Tables};
 
 /// Everything but the packet that a decision may ask for.
 pub trait World: Tables + Clock + Entropy + NextHop + Report {}

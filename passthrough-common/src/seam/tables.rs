@@ -1,7 +1,8 @@
 //! The tables: keyed values that are changed in place.
 
 use crate::abi::{
-    Binding, BindingKey, Control, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey, Settings,
+    Binding, BindingKey, Control, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session, SessionKey,
+    Settings,
 };
 
 /// Why an insertion was refused.
@@ -28,13 +29,13 @@ pub trait Table<K, V> {
     fn remove(&self, key: &K) -> bool;
 }
 
-/// The binding table, whose count of sessions is kept by atomic additions.
-pub trait Bindings: Table<BindingKey, Binding> {
+/// A table whose values count the sessions that hold them, by atomic additions.
+pub trait Held<K, V>: Table<K, V> {
     /// Counts one session more; the count before.
-    fn hold(&self, key: &BindingKey) -> Option<u32>;
+    fn hold(&self, key: &K) -> Option<u32>;
 
     /// Counts one session less; the count before.
-    fn release(&self, key: &BindingKey) -> Option<u32>;
+    fn release(&self, key: &K) -> Option<u32>;
 }
 
 /// Every table of the gateway.
@@ -42,7 +43,9 @@ pub trait Tables {
     /// The session table.
     type Sessions: Table<SessionKey, Session>;
     /// The binding table.
-    type Bindings: Bindings;
+    type Bindings: Held<BindingKey, Binding>;
+    /// The inside hosts.
+    type Hosts: Held<HostKey, Host>;
     /// The fragment table.
     type Fragments: Table<FragmentKey, Fragment>;
     /// The PPTP control connections.
@@ -56,6 +59,8 @@ pub trait Tables {
     fn sessions(&self) -> &Self::Sessions;
     /// The binding table.
     fn bindings(&self) -> &Self::Bindings;
+    /// The inside hosts.
+    fn hosts(&self) -> &Self::Hosts;
     /// The fragment table.
     fn fragments(&self) -> &Self::Fragments;
     /// The PPTP control connections, by the outbound session key of the connection.

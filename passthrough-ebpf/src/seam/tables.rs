@@ -7,10 +7,11 @@ use aya_ebpf::bindings::{__sk_buff, BPF_NOEXIST};
 use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use aya_ebpf::maps::{HashMap, LruHashMap};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey, Settings, Ticks,
+    Binding, BindingKey, Control, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session, SessionKey,
+    Settings, Ticks,
 };
 use passthrough_common::path::sweep::{Sweep, visit};
-use passthrough_common::seam::{Bindings, Clock, Refused, Table, Tables};
+use passthrough_common::seam::{Clock, Held, Refused, Table, Tables};
 
 use super::Kernel;
 use crate::maps;
@@ -68,42 +69,54 @@ fn refused(error: i32) -> Refused {
 
 table!(SessionTable, HashMap, SessionKey, Session);
 table!(BindingTable, HashMap, BindingKey, Binding);
+table!(HostTable, HashMap, HostKey, Host);
 table!(FragmentTable, LruHashMap, FragmentKey, Fragment);
 table!(ControlTable, HashMap, SessionKey, Control);
 table!(PeerTable, HashMap, PeerKey, Peers);
 
-impl BindingTable {
-    /// Adds to a binding's count of sessions in one atomic step; the count before.
-    #[inline(always)]
-    fn add(&self, key: &BindingKey, mut amount: u32) -> Option<u32> {
-        let value = self.0.get_ptr_mut(key)?;
-        // SAFETY: the field is 4 bytes, aligned, in a map value that stays until the program ends. In assembly, since
-        // `AtomicU64::fetch_add` does not exist for this target and the intrinsic changes with the compiler.
-        unsafe {
-            let sessions = &raw mut (*value).sessions;
-            asm!("{amount} = atomic_fetch_add((u32 *)({sessions} + 0), {amount})",
-                sessions = in(reg) sessions, amount = inout(wreg) amount);
+macro_rules! held {
+    ($name:ident, $key:ty, $value:ty) => {
+        impl Held<$key, $value> for $name {
+            #[inline(always)]
+            fn hold(&self, key: &$key) -> Option<u32> {
+                let value = self.0.get_ptr_mut(key)?;
+                // SAFETY: a value stays until the program ends.
+                Some(unsafe { add(&raw mut (*value).sessions, 1) })
+            }
+
+            #[inline(always)]
+            fn release(&self, key: &$key) -> Option<u32> {
+                let value = self.0.get_ptr_mut(key)?;
+                // SAFETY: as above. Adds all ones, since BPF has no atomic subtraction.
+                Some(unsafe { add(&raw mut (*value).sessions, u32::MAX) })
+            }
         }
-        Some(amount)
-    }
+    };
 }
 
-impl Bindings for BindingTable {
-    #[inline(always)]
-    fn hold(&self, key: &BindingKey) -> Option<u32> {
-        self.add(key, 1)
-    }
+held!(BindingTable, BindingKey, Binding);
+held!(HostTable, HostKey, Host);
 
-    #[inline(always)]
-    fn release(&self, key: &BindingKey) -> Option<u32> {
-        // Adds all ones, since BPF has no atomic subtraction.
-        self.add(key, u32::MAX)
+/// Adds to a count in one atomic step; the count before.
+///
+/// # Safety
+///
+/// It must be 4 bytes, aligned, in a map value.
+#[inline(always)]
+unsafe fn add(count: *mut u32, mut amount: u32) -> u32 {
+    // SAFETY: the caller's promise. In assembly, since `AtomicU64::fetch_add` does not exist for this target and the
+    // intrinsic changes with the compiler.
+    unsafe {
+        asm!("{amount} = atomic_fetch_add((u32 *)({count} + 0), {amount})",
+            count = in(reg) count, amount = inout(wreg) amount);
     }
+    amount
 }
 
 impl<C> Tables for Kernel<C> {
     type Sessions = SessionTable;
     type Bindings = BindingTable;
+    type Hosts = HostTable;
     type Fragments = FragmentTable;
     type Controls = ControlTable;
     type Peers = PeerTable;
@@ -119,6 +132,10 @@ impl<C> Tables for Kernel<C> {
     #[inline(always)]
     fn bindings(&self) -> &BindingTable {
         BindingTable::of(&maps::BINDINGS)
+    }
+    #[inline(always)]
+    fn hosts(&self) -> &HostTable {
+        HostTable::of(&maps::HOSTS)
     }
     #[inline(always)]
     fn fragments(&self) -> &FragmentTable {

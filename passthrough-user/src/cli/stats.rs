@@ -45,7 +45,9 @@ impl Stats {
 }
 
 fn look(tables: &Tables) -> anyhow::Result<stats::Stats> {
-    Ok(stats::Stats::new(&tables.counters()?, &tables.events()?, &tables.memory()?))
+    let counters = tables.counters()?;
+    let limits = tables.limits(&counters)?;
+    Ok(stats::Stats::new(&counters, &tables.events()?, &limits, &tables.memory()?))
 }
 
 /// Shows rates until SIGINT, or until nobody reads them.

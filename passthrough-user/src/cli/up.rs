@@ -46,6 +46,12 @@ pub struct Up {
     /// Most sessions at once; memory for them is taken at the start [default: 65536]
     #[arg(long, value_name = "N")]
     sessions: Option<u32>,
+    /// Most sessions of one inside host; 0 for no limit [default: half of them]
+    #[arg(long, value_name = "N")]
+    host_sessions: Option<u32>,
+    /// Most sessions that one inside host may open in a second; 0 for no limit [default: 0]
+    #[arg(long, value_name = "N")]
+    host_rate: Option<u32>,
     /// File with the same words, as TOML; options on the command line win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -86,6 +92,8 @@ impl Up {
             l2tp_port: self.l2tp_port.clone(),
             filtering: self.filtering.clone(),
             sessions: self.sessions,
+            host_sessions: self.host_sessions,
+            host_rate: self.host_rate,
         };
         Plan::read(words.over(file))
     }

@@ -29,6 +29,10 @@ pub struct File {
     pub filtering: Option<String>,
     /// Most sessions at once.
     pub sessions: Option<u32>,
+    /// Most sessions of one inside host.
+    pub host_sessions: Option<u32>,
+    /// Most sessions that one inside host may open in a second.
+    pub host_rate: Option<u32>,
 }
 
 /// Reads a file. Its faults are usage errors of one line, with the line number where there is one.

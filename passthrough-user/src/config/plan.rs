@@ -45,6 +45,10 @@ pub struct Words {
     pub filtering: Option<String>,
     /// Most sessions at once.
     pub sessions: Option<u32>,
+    /// Most sessions of one inside host; 0 for no limit.
+    pub host_sessions: Option<u32>,
+    /// Most sessions that one inside host may open in a second; 0 for no limit.
+    pub host_rate: Option<u32>,
 }
 
 impl Words {
@@ -60,6 +64,8 @@ impl Words {
             l2tp_port: self.l2tp_port.or(file.l2tp_port),
             filtering: self.filtering.or(file.filtering),
             sessions: self.sessions.or(file.sessions),
+            host_sessions: self.host_sessions.or(file.host_sessions),
+            host_rate: self.host_rate.or(file.host_rate),
         }
     }
 }
@@ -83,6 +89,10 @@ pub struct Plan {
     pub filtering: Option<Filtering>,
     /// Most sessions at once.
     pub sessions: Option<u32>,
+    /// Most sessions of one inside host; 0 for no limit.
+    pub host_sessions: Option<u32>,
+    /// Most sessions that one inside host may open in a second; 0 for no limit.
+    pub host_rate: Option<u32>,
 }
 
 /// Least and most sessions that may be asked for. A session is two entries of 112 bytes with
@@ -125,7 +135,27 @@ impl Plan {
                 SESSIONS.end()
             )));
         }
-        Ok(Plan { wan, lans, enable, mode, addresses, l2tp_port, filtering, sessions: words.sessions })
+        let most = [("sessions", words.host_sessions), ("new sessions a second", words.host_rate)];
+        for (what, most) in most {
+            if let Some(most) = most.filter(|most| most > SESSIONS.end()) {
+                return Err(usage(format!(
+                    "{most} {what} for one host: give a number up to {}, or 0 for no limit",
+                    SESSIONS.end()
+                )));
+            }
+        }
+        Ok(Plan {
+            wan,
+            lans,
+            enable,
+            mode,
+            addresses,
+            l2tp_port,
+            filtering,
+            sessions: words.sessions,
+            host_sessions: words.host_sessions,
+            host_rate: words.host_rate,
+        })
     }
 }
 
@@ -188,6 +218,8 @@ mod tests {
             Words { filtering: Some("none".into()), ..words("eth0") },
             Words { l2tp_port: Some("drop".into()), ..words("eth0") },
             Words { sessions: Some(1), ..words("eth0") },
+            Words { host_sessions: Some(u32::MAX), ..words("eth0") },
+            Words { host_rate: Some(u32::MAX), ..words("eth0") },
             Words { enable: vec!["ipsek".into()], ..words("eth0") },
             Words::default(),
         ] {

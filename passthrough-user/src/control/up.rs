@@ -10,7 +10,7 @@ use aya::{
     programs::{Program, SchedClassifier},
 };
 use passthrough_common::abi::{
-    Interface, Settings, Side, Switch,
+    Host, Interface, Settings, Side, Switch,
     names::{map, program},
     settings::option,
 };
@@ -76,7 +76,7 @@ pub fn up(pins: &Pins, plan: &Plan, log_level: u8) -> anyhow::Result<Done> {
     }
     let tables = Tables::unwritten(pins);
 
-    let settings = settings(plan, mode, &checked, before.as_ref());
+    let settings = settings(plan, mode, &checked, before.as_ref(), size);
     write_settings(&tables, &settings, before, &mut undo)?;
     // The object may come from another build than this program: compare what was made as well.
     let tables = Tables::open(pins)?;
@@ -156,8 +156,12 @@ fn pin_steps(pins: &Pins, ebpf: &Ebpf) -> anyhow::Result<()> {
 }
 
 /// The settings: as they stand, or the default; and over them what the plan says.
-fn settings(plan: &Plan, mode: Mode, checked: &Checked, before: Option<&Settings>) -> Settings {
-    let mut settings = before.copied().unwrap_or(Settings::DEFAULT);
+fn settings(plan: &Plan, mode: Mode, checked: &Checked, before: Option<&Settings>, size: Size) -> Settings {
+    // A session is two entries; no host takes more than half of them, unless the operator says so.
+    let fresh = Settings { host_sessions: size.entries / 4, ..Settings::DEFAULT };
+    let mut settings = before.copied().unwrap_or(fresh);
+    settings.host_sessions = plan.host_sessions.unwrap_or(settings.host_sessions);
+    settings.host_rate = plan.host_rate.map_or(settings.host_rate, Host::per_second);
     settings.wan_ifindex = checked.wan.index;
     mode.keep(&mut settings);
     pool::put(&mut settings, &checked.pool);

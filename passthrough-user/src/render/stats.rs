@@ -9,7 +9,7 @@ use super::{
     BAD, FAINT, GOOD, HEADING, NOTICE, Show, bytes, styled,
     table::{Align, Cell, Table},
 };
-use crate::tables::{counters::Counted, memory::Use};
+use crate::tables::{counters::Counted, limits::Limit, memory::Use};
 
 /// All of it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -18,6 +18,8 @@ pub struct Stats {
     pub packets: Vec<CounterRow>,
     /// Events.
     pub events: Vec<EventRow>,
+    /// Limits.
+    pub limits: Vec<LimitRow>,
     /// Tables.
     pub maps: Vec<MapRow>,
 }
@@ -52,6 +54,23 @@ pub struct EventRow {
     pub count: u64,
 }
 
+/// A limit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LimitRow {
+    /// Of what, and of whom.
+    pub limit: &'static str,
+    /// How much; nothing for no limit.
+    pub most: Option<u64>,
+    /// The inside host that has most.
+    pub host: Option<String>,
+    /// How much it has.
+    pub has: Option<u64>,
+    /// Why packets beyond it are dropped.
+    pub reason: &'static str,
+    /// How many were.
+    pub refused: u64,
+}
+
 /// A table's use.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct MapRow {
@@ -81,6 +100,7 @@ impl Stats {
     pub fn new(
         counters: &[Counted],
         events: &[(passthrough_common::abi::Event, u64)],
+        limits: &[Limit],
         uses: &[Use],
     ) -> Stats {
         Stats {
@@ -102,6 +122,17 @@ impl Stats {
                     event: event.name(),
                     sentence: event.sentence(),
                     count: *count,
+                })
+                .collect(),
+            limits: limits
+                .iter()
+                .map(|limit| LimitRow {
+                    limit: limit.of,
+                    most: limit.most,
+                    host: limit.nearest.map(|(host, _)| host.to_string()),
+                    has: limit.nearest.map(|(_, has)| has),
+                    reason: limit.reason.name(),
+                    refused: limit.refused,
                 })
                 .collect(),
             maps: uses
@@ -168,6 +199,23 @@ impl Show for Stats {
             ]);
         }
         events.write(out)?;
+        writeln!(out)?;
+        let mut limits = Table::new(&[
+            ("limit", Align::Left),
+            ("most", Align::Right),
+            ("refused", Align::Right),
+            ("nearest", Align::Left),
+        ]);
+        for row in &self.limits {
+            let nearest = row.host.as_deref().zip(row.has).map(|(host, has)| format!("{host}: {has}"));
+            limits.row(vec![
+                row.limit.into(),
+                row.most.map_or_else(|| "none".to_string(), |most| most.to_string()).into(),
+                row.refused.to_string().into(),
+                nearest.unwrap_or_default().into(),
+            ]);
+        }
+        limits.write(out)?;
         writeln!(out)?;
         let mut maps = Table::new(&[
             ("map", Align::Left),
@@ -249,6 +297,8 @@ impl Show for Rates {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use passthrough_common::abi::{Class, Counter, Direction, Event};
 
     use super::*;
@@ -266,11 +316,20 @@ mod tests {
     #[test]
     fn a_drop_is_shown_with_its_sentence() {
         let uses = [Use { name: "SESSIONS", entries: 12, capacity: 131_072, memory: 12 << 20 }];
-        let stats = Stats::new(&[counted(Reason::SwitchedOff, 3, 180)], &[(Event::PptpCall, 2)], &uses);
+        let limits = [Limit {
+            of: "sessions of a host",
+            most: Some(100),
+            nearest: Some((Ipv4Addr::new(192, 168, 1, 10), 42)),
+            reason: Reason::HostSessions,
+            refused: 7,
+        }];
+        let counters = [counted(Reason::SwitchedOff, 3, 180)];
+        let stats = Stats::new(&counters, &[(Event::PptpCall, 2)], &limits, &uses);
         let text = plain(&stats);
         assert!(text.contains("pptp      out  dropped        3  180 B  switched-off"), "{text}");
         assert!(text.contains("passthrough enable"), "{text}");
         assert!(text.contains("SESSIONS       12    131072  12.0 MiB"), "{text}");
+        assert!(text.contains("sessions of a host   100        7  192.168.1.10: 42"), "{text}");
         let json = serde_json::to_value(&stats).expect("JSON");
         assert_eq!(json["packets"][0]["reason"], "switched-off");
         assert_eq!(json["maps"][0]["memory_bytes"], 12 << 20);
@@ -278,10 +337,11 @@ mod tests {
 
     #[test]
     fn rates_are_what_came_since() {
-        let before = Stats::new(&[counted(Reason::Forwarded, 10, 1000)], &[(Event::PptpCall, 2)], &[]);
+        let before = Stats::new(&[counted(Reason::Forwarded, 10, 1000)], &[(Event::PptpCall, 2)], &[], &[]);
         let now = Stats::new(
             &[counted(Reason::Forwarded, 30, 3000), counted(Reason::SwitchedOff, 4, 40)],
             &[(Event::PptpCall, 2)],
+            &[],
             &[],
         );
         let rates = Rates::between(&before, &now, 2.0);

@@ -2,6 +2,7 @@
 
 pub mod counters;
 mod interfaces;
+pub mod limits;
 pub mod memory;
 mod orphans;
 pub mod sessions;

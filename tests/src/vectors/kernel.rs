@@ -12,8 +12,8 @@ use aya::programs::{
 use aya::{Ebpf, EbpfLoader, Pod};
 use passthrough_common::abi::names::{STEPS, map, program};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Counter, Fragment, FragmentKey, Interface, PeerKey, Peers, Session,
-    SessionKey, Settings, Side, Ticks,
+    Binding, BindingKey, Control, Counter, Fragment, FragmentKey, Host, HostKey, Interface, PeerKey, Peers,
+    Session, SessionKey, Settings, Side, Ticks,
 };
 
 use passthrough_common::path::{Hook, step};
@@ -71,6 +71,7 @@ pub struct Kernel {
     devices: DevMap<MapData>,
     sessions: Table<MapData, SessionKey, Session>,
     bindings: Table<MapData, BindingKey, Binding>,
+    hosts: Table<MapData, HostKey, Host>,
     fragments: Table<MapData, FragmentKey, Fragment>,
     controls: Table<MapData, SessionKey, Control>,
     peers: Table<MapData, PeerKey, Peers>,
@@ -151,6 +152,7 @@ impl Kernel {
             devices: DevMap::try_from(taken(&mut programs, map::DEVICES)?)?,
             sessions: Table::try_from(taken(&mut programs, map::SESSIONS)?)?,
             bindings: Table::try_from(taken(&mut programs, map::BINDINGS)?)?,
+            hosts: Table::try_from(taken(&mut programs, map::HOSTS)?)?,
             fragments: Table::try_from(taken(&mut programs, map::FRAGMENTS)?)?,
             controls: Table::try_from(taken(&mut programs, map::CONTROLS)?)?,
             peers: Table::try_from(taken(&mut programs, map::PEERS)?)?,
@@ -172,6 +174,7 @@ impl Kernel {
     pub fn renew(&mut self) -> Result<()> {
         empty(&mut self.sessions)?;
         empty(&mut self.bindings)?;
+        empty(&mut self.hosts)?;
         empty(&mut self.fragments)?;
         empty(&mut self.controls)?;
         empty(&mut self.peers)?;

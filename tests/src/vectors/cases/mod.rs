@@ -9,6 +9,7 @@ pub mod ip_header;
 pub mod ipsec;
 pub mod ipv6;
 pub mod l2tp;
+pub mod limits;
 pub mod link;
 pub mod pptp;
 pub mod switches;
@@ -25,6 +26,7 @@ pub const ALL: &[(&str, &[Vector])] = &[
     ("IP header", ip_header::VECTORS),
     ("fragments", fragments::VECTORS),
     ("link", link::VECTORS),
+    ("limits", limits::VECTORS),
     ("PPTP", pptp::VECTORS),
     ("protocols by address", by_address::VECTORS),
     ("IPsec", ipsec::VECTORS),

@@ -1,0 +1,36 @@
+//! Inside hosts, and what each of them has: for the limits that keep one from taking what is there for all.
+
+use super::Ticks;
+
+/// Key of the table of inside hosts: the IPv4 address.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct HostKey(pub u32);
+
+/// What an inside host has open, of what goes by ports and identifiers.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Host {
+    /// Its sessions. As a signed number: a count that two processors have taken to different records may fall below zero.
+    pub sessions: u32,
+    /// In which second of the clock ([`Host::second`]) it last opened a session.
+    pub second: u32,
+    /// How many it has opened in that second.
+    pub opened: u32,
+}
+
+impl Host {
+    /// The second in which `now` lies: of 1.07 s, so that no division is needed.
+    #[inline(always)]
+    pub const fn second(now: Ticks) -> u32 {
+        now.0 >> 4
+    }
+
+    /// How many it may open in such a second if it may open `rate` in a real one.
+    pub const fn per_second(rate: u32) -> u32 {
+        // 2^30 ns.
+        ((rate as u64 * (1 << 30)).div_ceil(1_000_000_000)) as u32
+    }
+}
+
+const _: () = assert!(size_of::<Host>() == 12 && size_of::<HostKey>() == 4);
