@@ -437,8 +437,8 @@ pub struct Fragment {
     pub identification: u16,
     /// [`Class`] as a byte.
     pub class: u8,
-    /// [`super::Reason`] as a byte, if the siblings are dropped.
-    pub reason: u8,
+    /// Bytes of the datagram that the first one carries, in units of 8, 255 at most.
+    pub covered: u8,
     /// Bits of [`flag`]: only [`flag::OWN`].
     pub flags: u8,
     /// Generation of the class's switch.

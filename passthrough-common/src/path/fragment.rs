@@ -47,7 +47,7 @@ pub fn first<W: World>(world: &W, flow: &Flow, edit: &mut Edit) -> Result<(), Re
         reserved: 0,
         identification: edit.identification,
         class: edit.class,
-        reason: 0,
+        covered: covered(flow.end - flow.l4_at),
         flags: if edit.own { flag::OWN } else { 0 },
         generation: world.settings().generation(Class::from_index(edit.class)),
     };
@@ -69,7 +69,7 @@ fn claim<W: World>(world: &W, flow: &Flow, outside: u32) -> u16 {
         reserved: 0,
         identification: 0,
         class: 0,
-        reason: 0,
+        covered: 0,
         flags: 0,
         generation: 0,
     };
@@ -94,16 +94,30 @@ fn claim<W: World>(world: &W, flow: &Flow, outside: u32) -> u16 {
     identification
 }
 
-/// What the first fragment decided for this later one.
+/// What a first fragment of this many bytes covers, in units of 8: 255 at most, which no link's first fragment exceeds
+/// by what a header lies in.
+#[inline(always)]
+pub const fn covered(bytes: u32) -> u8 {
+    let units = bytes >> 3;
+    if units > 255 { 255 } else { units as u8 }
+}
+
+/// What the first fragment decided for this later one, whose place in units of 8 bytes is its selector.
 ///
 /// # Errors
 ///
-/// [`Reason::FragmentOrphan`] if no first fragment has passed; [`Reason::SwitchedOffSession`].
+/// [`Reason::FragmentOrphan`] if no first fragment has passed; [`Reason::FragmentTiny`] if it overlaps the first, which
+/// ends the datagram (conformance F7, Z22); [`Reason::SwitchedOffSession`].
 #[inline(always)]
 pub fn later<W: World>(world: &W, flow: &Flow, edit: &mut Edit) -> Result<(), Reason> {
-    let Some(fragment) = world.fragments().get(&key(flow)) else { return Err(Reason::FragmentOrphan) };
+    let key = key(flow);
+    let Some(fragment) = world.fragments().get(&key) else { return Err(Reason::FragmentOrphan) };
     if world.now().since(fragment.opened) > LIFE {
         return Err(Reason::FragmentOrphan);
+    }
+    if flow.selector < u32::from(fragment.covered) {
+        world.fragments().remove(&key);
+        return Err(Reason::FragmentTiny);
     }
     edit.address = fragment.address;
     edit.identification = fragment.identification;

@@ -72,6 +72,13 @@ pub fn wan_ingress<P: Packet, W: World>(
     if ipv4::is_not_unicast(flow.destination) {
         return Ok(Verdict::pass(Reason::Multicast));
     }
+    if flow.error && flow.has(progress::HAIRPIN) {
+        // Translated for both of its ends by now: all that is left is the way to its reader.
+        edit.address = flow.destination;
+        edit.identification = flow.identification;
+        edit.class = flow.class as u8;
+        return Ok(Verdict::TRANSLATE_AND_DELIVER);
+    }
     if !world.settings().is_outside_address(flow.destination) {
         return Ok(open::not_ours(world, flow));
     }
@@ -170,6 +177,10 @@ fn hairpin<P: Packet, W: World>(
     flow: &mut Flow,
     edit: &mut Edit,
 ) -> Result<Verdict, Reason> {
+    let hairpinned = flow.progress | progress::HAIRPIN;
+    if flow.error && flow.part == Part::Whole {
+        return Ok(Verdict::go_on(Step::Error, hairpinned));
+    }
     if flow.space != Space::Ports || flow.part != Part::Whole {
         return Ok(Verdict::pass(Reason::ToGateway));
     }
@@ -182,7 +193,6 @@ fn hairpin<P: Packet, W: World>(
     if bound != Some(true) {
         return Ok(Verdict::pass(Reason::ToGateway));
     }
-    let hairpinned = flow.progress | progress::HAIRPIN;
     match find(packet, world, flow, edit)? {
         Found::Session => {
             let outbound =

@@ -7,7 +7,7 @@ use crate::seam::{Packet, Table, World};
 use crate::wire::ipv6::{self, header};
 
 use super::parse::{self, Network};
-use super::{Action, Verdict, classify, gate};
+use super::{Action, Verdict, classify, fragment, gate};
 
 /// For how long later fragments may follow their first.
 const FRAGMENT_LIFE: Ticks = Ticks::from_secs(30);
@@ -24,6 +24,9 @@ struct Chain {
     later: bool,
     /// Identification of the datagram, if it is a fragment.
     identification: u32,
+    /// Where the fragment lies in its datagram, and how much it carries, in units of 8 bytes.
+    offset: u32,
+    covered: u8,
 }
 
 /// Lets the packet pass, or drops it if its switch is off. Puts class and length into the flow.
@@ -55,6 +58,8 @@ pub fn judge<P: Packet, W: World>(packet: &mut P, world: &W, flow: &mut Flow) ->
         fragment: false,
         later: false,
         identification: 0,
+        offset: 0,
+        covered: 0,
     };
     if let Err(reason) = walk(packet, at, &mut chain) {
         return Verdict::drop(reason);
@@ -125,6 +130,8 @@ fn walk<P: Packet>(packet: &P, ip_at: u32, chain: &mut Chain) -> Result<(), Reas
             chain.fragment = offset & 0xfff9 != 0;
             chain.identification = identification;
             chain.later = offset & 0xfff8 != 0;
+            chain.offset = u32::from(offset >> 3);
+            chain.covered = fragment::covered(end - chain.at - 8);
         }
         chain.protocol = next;
         // Bounded anew, so that the verifier need not remember how the walk came here.
@@ -189,6 +196,11 @@ fn admit<W: World>(world: &W, chain: &Chain, class: Class, hosts: u64) -> Result
         if now.since(first.opened) > FRAGMENT_LIFE {
             return Err(Reason::FragmentOrphan);
         }
+        if chain.offset < u32::from(first.covered) {
+            // RFC 5722 gives up the whole datagram.
+            world.fragments().remove(&key);
+            return Err(Reason::FragmentTiny);
+        }
         return gate::check(world.settings(), Class::from_index(first.class), Reason::SwitchedOff);
     }
     let first = Fragment {
@@ -197,7 +209,7 @@ fn admit<W: World>(world: &W, chain: &Chain, class: Class, hosts: u64) -> Result
         reserved: 0,
         identification: 0,
         class: class as u8,
-        reason: 0,
+        covered: chain.covered,
         flags: flag::OWN,
         generation: 0,
     };

@@ -203,8 +203,9 @@ mod tests {
     use super::*;
     use crate::seam::host::Gateway;
 
+    /// Proves: R13.
     #[test]
-    fn r13_ike_from_another_port_is_left_to_ordinary_napt() {
+    fn ike_from_another_port_is_left_to_ordinary_napt() {
         let mut gateway = Gateway::default();
         gateway.settings.switches[Class::Ike as usize] = Switch::Full as u8;
         let flow = |source: u32| Flow { class: Class::Ike, selector: source << 16 | 500, ..Flow::EMPTY };

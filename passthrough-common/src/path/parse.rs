@@ -147,6 +147,7 @@ fn datagram<P: Packet>(
         return Err(Reason::Land);
     }
     if flow.part == Part::Later {
+        flow.selector = offset / 8;
         // A later fragment that reaches back into the TCP header (RFC 1858 section 4).
         return if flow.protocol == number::TCP && offset == 8 { Err(Reason::FragmentTiny) } else { Ok(()) };
     }
@@ -249,3 +250,37 @@ pub fn options<P: Packet>(packet: &P, flow: &Flow) -> Result<(), Reason> {
 
 /// Most bytes of options: a header of 60 bytes less the 20 that every header has.
 const MOST_OPTIONS: u32 = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::Side;
+    use crate::seam::host::{Frame, arrival};
+
+    /// A frame's verdict by its tags in the bytes, and by the one that the device has taken out.
+    fn judged(tags: &[u16], stripped_vlan: u16, vlan: u16) -> Verdict {
+        let mut bytes = std::vec![0; 12];
+        for tag in tags {
+            bytes.extend(ethernet::TAG.to_be_bytes());
+            bytes.extend(tag.to_be_bytes());
+        }
+        bytes.extend(ethernet::IPV4.to_be_bytes());
+        bytes.extend([0; 40]);
+        let mut found = Network { at: 0, is_v6: false };
+        let arrival = Arrival { stripped_vlan, vlan, ..arrival(Side::Outside) };
+        let verdict = network(&Frame(bytes), &arrival, &mut found);
+        assert!(verdict != Verdict::PROCEED || found.at == 14 + 4 * tags.len() as u32);
+        verdict
+    }
+
+    /// Proves: W5.
+    #[test]
+    fn a_tag_beside_the_frame_counts_as_one_in_it() {
+        for zone in [0, 7, 8] {
+            assert_eq!(judged(&[7], 0, zone), judged(&[], 7, zone), "zone {zone}");
+        }
+        assert_eq!(judged(&[], 7, 7), Verdict::PROCEED);
+        assert_eq!(judged(&[8], 7, 7), Verdict::pass(Reason::OtherZone), "two identifiers are another zone");
+        assert_eq!(judged(&[8], 7, 8), Verdict::pass(Reason::OtherZone));
+    }
+}

@@ -83,7 +83,7 @@ pub fn decide<P: Packet, W: World>(
             Err(Reason::FirstPacket) => go_on(Ok(()), flow, progress::READ),
             Err(reason) => Verdict::drop(reason),
         },
-        Step::Error => Verdict::or_drop(icmp::error(packet, flow, world), Verdict::pass(Reason::Forwarded)),
+        Step::Error => error(packet, world, flow),
         Step::Ipv6 => ipv6::judge(packet, world, flow),
         Step::Esp | Step::Ike | Step::L2tp => {
             if let Err(reason) = open::may_open(world, flow, hook::is_own(world, flow)) {
@@ -105,6 +105,22 @@ pub fn decide<P: Packet, W: World>(
         Step::Reclaim => Verdict::drop(Reason::TableFull),
         Step::Options => go_on(parse::options(packet, flow), flow, progress::OPTIONS),
     }
+}
+
+/// Translates an error. One about a hairpinned packet is the answer of the one inside host to the other: translated as if
+/// it left, and then as if it came back (conformance I9).
+#[inline(always)]
+fn error<P: Packet, W: World>(packet: &mut P, world: &W, flow: &Flow) -> Verdict {
+    let result = icmp::error(packet, flow, world);
+    if !flow.has(progress::HAIRPIN) {
+        return Verdict::or_drop(result, Verdict::pass(Reason::Forwarded));
+    }
+    let step = if flow.has(progress::OUTBOUND) { Step::Error } else { Step::WanIngress };
+    if step == Step::Error && result == Err(Reason::IcmpNoSession) {
+        // About what the gateway itself has sent.
+        return Verdict::pass(Reason::ToGateway);
+    }
+    Verdict::or_drop(result, Verdict::go_on(step, progress::HAIRPIN))
 }
 
 /// IKE, and the gateway's own IKE daemon.

@@ -24,7 +24,8 @@ pub struct Flow {
     pub source: u32,
     /// Destination address.
     pub destination: u32,
-    /// What `space` counts: for ports, source port in the high 16 bits and destination port in the low.
+    /// What `space` counts: for ports, source port in the high 16 bits and destination port in the low. Of a later
+    /// fragment: where it lies in its datagram, in units of 8 bytes.
     pub selector: u32,
     /// Where the IPv4 header is.
     pub ip_at: u32,

@@ -28,10 +28,9 @@ pub fn lease_is_over(session: &Session, now: Ticks) -> bool {
 /// Classes whose sessions hang on a control connection or on what their server's other clients do: a bit each.
 const DEPENDENT: u32 = 1 << Class::Pptp as u32 | 1 << Class::Ike as u32 | 1 << Class::Esp as u32;
 
-/// What [`Session::renewed`] must say for the lease to end `length` from now, rounded up.
+/// What [`Session::renewed`] must say for the lease to end `length` from now, half a second sooner or later.
 pub const fn lease_that_ends(now: Ticks, length: Ticks) -> u8 {
-    let held = length.plus(Ticks(15)).coarse();
-    now.coarse().wrapping_add(held).wrapping_sub(LEASE.coarse())
+    now.coarse().wrapping_add(length.coarse()).wrapping_sub(LEASE.coarse())
 }
 
 /// Which idle time holds for the session found under `key`; `twin` is its other half, if it has one.
