@@ -6,6 +6,7 @@ use passthrough_tests::vectors::kernel::with_kernel;
 /// Frames of a run, unless `PASSTHROUGH_FRAMES` says otherwise; `PASSTHROUGH_SEED` repeats one.
 const FRAMES: usize = 60_000;
 
+/// Proves: G2, G6.
 #[test]
 fn damaged_frames_get_one_answer_on_the_host_and_in_the_kernel() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());

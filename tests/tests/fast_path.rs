@@ -97,6 +97,7 @@ fn with_kept_ports_l2tp_data_is_moved_and_control_is_read() {
     assert!(back(&mut host, &udp(there, (E, 1701), &bodies::l2tp_data(5))));
 }
 
+/// Proves: T5.
 #[test]
 fn a_syn_and_a_rst_are_left_to_the_steps_and_a_fin_is_noted() {
     let mut host = gateway();
@@ -141,6 +142,7 @@ fn turn(host: &mut Host, switch: Switch) {
     settings.changes += 1;
 }
 
+/// Proves: O11.
 #[test]
 fn a_switched_off_protocol_stops_at_once_and_stays_stopped() {
     let mut host = gateway();
@@ -173,6 +175,7 @@ fn the_routing_table_is_asked_once_an_epoch_and_after_every_change() {
     assert!(out(&mut host, &there));
 }
 
+/// Proves: U7.
 #[test]
 fn a_session_that_only_the_fast_path_has_seen_lives_as_long_as_it_is_used() {
     let mut host = gateway();

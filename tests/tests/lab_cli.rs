@@ -12,6 +12,7 @@ fn small_lab() -> Result<Lab> {
     Lab::planned(&Plan { clients: 1, ..Plan::default() })
 }
 
+/// Proves: U10.
 #[test]
 fn words_that_make_no_sense_are_refused_in_one_line_and_leave_nothing() -> Result<()> {
     let lab = small_lab()?;

@@ -27,6 +27,9 @@ fn routed(clients: usize) -> Result<Lab> {
     Lab::planned(&Plan { clients, routing: Routing::Routed, ..Plan::default() })
 }
 
+/// The lab looks at every offload when it is made.
+///
+/// Proves: G8.
 #[test]
 fn every_protocol_works_through_plain_routing() -> Result<()> {
     let lab = routed(4)?;
@@ -146,6 +149,7 @@ fn a_single_client_works_behind_the_kernels_own_masquerade() -> Result<()> {
     lab.sniffer.assert_no_private_address()
 }
 
+/// Proves: G5.
 #[test]
 fn the_sniffer_sees_a_leak_and_the_router_has_no_way_back() -> Result<()> {
     let lab = Lab::planned(&Plan { clients: 1, ..Plan::default() })?;

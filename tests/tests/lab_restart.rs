@@ -10,6 +10,7 @@ use passthrough_tests::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Proves: O24.
 #[test]
 fn up_again_replaces_the_programs_and_loses_no_session() -> Result<()> {
     let lab = Lab::new()?;

@@ -39,6 +39,7 @@ fn is_vpn(packet: &Packet) -> bool {
     matches!(packet.protocol, 4 | 41 | 47 | 50 | 51 | 115) || [500, 1701, 1723, 4500].into_iter().any(port)
 }
 
+/// Proves: O2, T6.
 #[test]
 fn nothing_but_ordinary_traffic_passes_before_a_switch_is_on() -> Result<()> {
     let lab = Lab::new()?;
@@ -56,6 +57,7 @@ fn nothing_but_ordinary_traffic_passes_before_a_switch_is_on() -> Result<()> {
     lab.sniffer.assert_no_private_address()
 }
 
+/// Proves: O1, O16.
 #[test]
 fn each_switch_opens_its_own_protocols_alone() -> Result<()> {
     let lab = Lab::new()?;
@@ -82,6 +84,7 @@ fn each_switch_opens_its_own_protocols_alone() -> Result<()> {
     site.assert_no_faults()
 }
 
+/// Proves: O14.
 #[test]
 fn a_switch_counts_for_ipv6_as_well() -> Result<()> {
     let lab = Lab::planned(&Plan { clients: 1, ..Plan::default() })?;
@@ -125,6 +128,7 @@ fn a_switch_counts_for_ipv6_as_well() -> Result<()> {
     Ok(())
 }
 
+/// Proves: O3, O4, O11.
 #[test]
 fn pptp_stops_in_the_middle_of_a_transfer_and_starts_again() -> Result<()> {
     let lab = Lab::new()?;
@@ -187,6 +191,7 @@ fn pptp_stops_in_the_middle_of_a_transfer_and_starts_again() -> Result<()> {
     lab.sniffer.assert_no_private_address()
 }
 
+/// Proves: O6.
 #[test]
 fn a_switch_turned_off_and_on_revives_no_old_call() -> Result<()> {
     let lab = Lab::new()?;
@@ -201,6 +206,7 @@ fn a_switch_turned_off_and_on_revives_no_old_call() -> Result<()> {
     Ok(())
 }
 
+/// Proves: O25.
 #[test]
 fn switches_flipped_many_times_under_load_end_as_they_were_set() -> Result<()> {
     let lab = Lab::new()?;

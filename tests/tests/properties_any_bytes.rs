@@ -91,6 +91,7 @@ fn bindings_are_whole(bindings: &HashMap<BindingKey, Binding>) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Proves: G4, G6.
     #[test]
     fn any_bytes_get_a_verdict_and_what_is_dropped_changes_no_session(
         frames in prop::collection::vec(sent(), 1..60),

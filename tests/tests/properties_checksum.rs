@@ -16,6 +16,7 @@ fn change() -> impl Strategy<Value = (Vec<u8>, usize, u32, bool)> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Proves: K1, K9.
     #[test]
     fn delta_equals_full_computation((mut bytes, at, after, wide) in change()) {
         // A header never sums to nothing: its first byte is not zero.
@@ -45,6 +46,7 @@ proptest! {
         prop_assert_eq!(back % 0xffff, sum % 0xffff);
     }
 
+    /// Proves: K3.
     #[test]
     fn udp_never_sends_zero_for_a_checksum_that_it_has(sum in any::<u16>(), delta in 0..1u32 << 20) {
         prop_assert_eq!(checksum::apply_udp(sum, delta) == 0, sum == 0);

@@ -97,6 +97,7 @@ fn sum_at(packet: &Packet) -> Option<usize> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Proves: G1, G2, K5.
     #[test]
     fn only_the_named_fields_change_and_what_comes_back_is_as_it_was(sent in packet()) {
         let mut host = gateway();
@@ -115,6 +116,7 @@ proptest! {
         prop_assert!(same(&back.frame, &home.frame(), sum_at(&sent)), "{:x?}\n{:x?}", back.frame, home.frame());
     }
 
+    /// Proves: K8, F1.
     #[test]
     fn a_datagram_in_fragments_is_the_same_datagram(sent in long(), cuts in any::<[prop::sample::Index; 2]>()) {
         let sent = sent.fragment(0);
@@ -134,6 +136,7 @@ proptest! {
         }
     }
 
+    /// Proves: U3, U14.
     #[test]
     fn no_two_inside_endpoints_share_an_outside_one(ends in prop::collection::hash_set((2u32..255, 1024u16..1100), 2..60)) {
         let mut host = gateway();

@@ -27,12 +27,14 @@ topics! {
     a_host_is_held_to_its_limits = limits;
     tags_and_hairpins_are_followed = link;
     pptp_conversations_pass_with_their_gre = pptp;
+    pptp_calls_end_and_stay_apart_as_they_should = pptp_limits;
     protocols_without_ports_go_by_address = by_address;
     ike_and_esp_reach_their_clients = ipsec;
     l2tp_reaches_its_clients = l2tp;
     icmp_errors_are_translated_inside_and_out = icmp_errors;
     switches_stop_their_own_class_and_no_other = switches;
     ipv6_is_gated_behind_every_header = ipv6;
+    what_is_silent_lives_to_the_second = timers;
 }
 
 /// Frames that must at least take the fast path over all vectors, so that a fast path that does nothing fails.

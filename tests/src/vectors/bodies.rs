@@ -46,7 +46,11 @@ pub fn pptp(kind: u16, call_id: u16, peer_call_id: u16, result: u8) -> Vec<u8> {
         6 => 20,
         7 => 168,
         8 => 32,
+        9 => 220,
+        10 | 15 => 24,
+        11 => 28,
         13 => 148,
+        14 => 40,
         _ => 16,
     };
     let mut bytes: Vec<u8> = (0..length).map(|index| (index * 7 + 1) as u8).collect();

@@ -6,6 +6,7 @@ use passthrough_common::seam::host::{Frame, Gateway, arrival};
 use passthrough_common::seam::{Arrival, Packet as _};
 
 use super::fast;
+use super::frame::GATEWAY_MAC;
 use super::play::{Device, Fate, Outcome, Place, Sizes};
 
 /// Index of the LAN interface, on the host and in the kernel's namespace.
@@ -104,7 +105,9 @@ impl Device for Host {
             let counted = self.gateway.counts.borrow().keys().copied().collect();
             return fast::as_the_steps_answer(place, frame, moved, counted);
         }
-        self.gateway.arrival.set(self.arrival(place));
+        let for_us = frame.get(..6).is_none_or(|station| station == GATEWAY_MAC);
+        let to_us = for_us || matches!(place, Place::Out | Place::Own);
+        self.gateway.arrival.set(Arrival { to_us, ..self.arrival(place) });
         let mut packet = Frame(frame.to_vec());
         let fate = path::run(hook(place), &mut packet, &self.gateway);
         assert_eq!(packet.len() as usize, frame.len());

@@ -19,6 +19,7 @@ use passthrough_common::abi::{
 use passthrough_common::path::{Hook, step};
 use passthrough_common::seam::host::{ethernet_towards, port};
 
+use super::age::{self, Aged};
 use super::fast;
 use super::host::{LAN, WAN};
 use super::play::{Counted, Device, Fate, Outcome, Place, Sizes};
@@ -76,6 +77,8 @@ pub struct Kernel {
     controls: Table<MapData, SessionKey, Control>,
     peers: Table<MapData, PeerKey, Peers>,
     counters: PerCpuArray<MapData, Counter>,
+    /// By how many epochs the tables have been made older.
+    aged: u32,
     counted: HashMap<u32, u64>,
     /// What frames go through first.
     pub before: Before,
@@ -157,6 +160,7 @@ impl Kernel {
             controls: Table::try_from(taken(&mut programs, map::CONTROLS)?)?,
             peers: Table::try_from(taken(&mut programs, map::PEERS)?)?,
             counters: PerCpuArray::try_from(taken(&mut programs, map::COUNTERS)?)?,
+            aged: 0,
             counted: HashMap::new(),
             listeners: (Vec::new(), Vec::new()),
             before: Before::Nothing,
@@ -360,13 +364,23 @@ fn empty<K: Pod, V: Pod>(table: &mut Table<MapData, K, V>) -> Result<()> {
     Ok(())
 }
 
+fn make_older<K: Pod, V: Pod + Aged>(table: &mut Table<MapData, K, V>, length: Ticks) -> Result<()> {
+    let entries: Vec<(K, V)> = table.iter().collect::<Result<_, _>>()?;
+    for (key, mut value) in entries {
+        value.age(length);
+        table.insert(key, value, 0)?;
+    }
+    Ok(())
+}
+
 fn size<K: Pod, V: Pod>(table: &Table<MapData, K, V>) -> usize {
     table.keys().filter(Result::is_ok).count()
 }
 
 impl Device for Kernel {
     fn set(&mut self, settings: &Settings) {
-        self.settings.set(0, settings, 0).expect("settings are written");
+        let changes = settings.changes.wrapping_add(self.aged);
+        self.settings.set(0, Settings { changes, ..*settings }, 0).expect("settings are written");
     }
 
     fn zone(&mut self, side: Side, vlan: u16) {
@@ -382,8 +396,17 @@ impl Device for Kernel {
         }
     }
 
-    fn wait(&mut self, _length: Ticks) {
-        panic!("the kernel's clock cannot be set: mark this vector as host only");
+    /// The kernel's clock cannot be turned on, so everything in its tables is turned back.
+    fn wait(&mut self, length: Ticks) {
+        make_older(&mut self.sessions, length).expect("sessions are made older");
+        make_older(&mut self.fragments, length).expect("fragments are made older");
+        make_older(&mut self.peers, length).expect("peers are made older");
+        // Ways out are of an epoch that is over.
+        let epochs = age::epochs(length);
+        self.aged = self.aged.wrapping_add(epochs);
+        let mut settings = self.settings.get(&0, 0).expect("settings are read");
+        settings.changes = settings.changes.wrapping_add(epochs);
+        self.settings.set(0, settings, 0).expect("settings are written");
     }
 
     fn send(&mut self, place: Place, frame: &[u8]) -> Outcome {

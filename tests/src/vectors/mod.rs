@@ -4,6 +4,7 @@
 //! real programs, and must answer alike. What goes in and what must come out is built by [`frame`], which computes
 //! every checksum in full and knows nothing of the code under test.
 
+pub mod age;
 pub mod bodies;
 pub mod cases;
 pub mod corpus;
@@ -12,6 +13,7 @@ pub mod fast;
 pub mod frame;
 pub mod host;
 pub mod kernel;
+pub mod line;
 pub mod play;
 pub mod six;
 

@@ -150,7 +150,7 @@ impl<'a> Play<'a> {
         self.device.listen(protocol, local);
     }
 
-    /// Lets time pass: on the host only.
+    /// Lets time pass.
     pub fn wait(&mut self, secs: u32) {
         self.device.wait(Ticks::from_secs(secs));
     }
@@ -247,6 +247,14 @@ impl Answer {
         self.is(Fate::Redirected, Reason::Forwarded, Some(frame.into()))
     }
 
+    /// Translated and sent on, whatever the gateway has chosen for it.
+    #[track_caller]
+    pub fn is_forwarded(self) -> Answer {
+        let fate = self.outcome.fate;
+        assert_ne!(fate, Fate::Dropped, "{}", self.shown());
+        self.is(fate, Reason::Forwarded, None)
+    }
+
     /// Sent on from a LAN interface, untranslated: it is translated at WAN egress.
     #[track_caller]
     pub fn is_sent_on(self, frame: impl Into<Vec<u8>>) -> Answer {
@@ -256,9 +264,14 @@ impl Answer {
     /// Left to the stack unchanged, for this reason, and nothing is remembered.
     #[track_caller]
     pub fn punts(self, reason: Reason) -> Answer {
+        self.punts_and_changes(reason).leaves_no_trace()
+    }
+
+    /// Left to the stack unchanged, for this reason, which changes tables.
+    #[track_caller]
+    pub fn punts_and_changes(self, reason: Reason) -> Answer {
         let sent = self.sent.clone();
-        let answer = self.is(Fate::Passed, reason, Some(sent));
-        answer.leaves_no_trace()
+        self.is(Fate::Passed, reason, Some(sent))
     }
 
     /// IPv6 that passes unchanged; a first fragment is remembered.

@@ -30,8 +30,7 @@ pub const VECTORS: &[Vector] = &[
         play.out(&theirs).passes(theirs.clone().from(E));
         let back = raw(S, E, 47, &bodies::gre_v0(None, b"x"));
         play.back(&back).redirects(back.clone().to(B).hop());
-    })
-    .host_only("time passes"),
+    }),
     vector("a key that another host uses with the server is refused", "Q3", |play| {
         play.enable(&[Class::Gre]);
         both_ways(play, A, 47, &bodies::gre_v0(Some(1), b"keyed"), Class::Gre);
@@ -103,7 +102,7 @@ pub const VECTORS: &[Vector] = &[
         play.switch(Class::Ah, Switch::Off);
         play.out(raw(A, S, 51, &[4; 24])).drops(Reason::SwitchedOff).class(Class::Ah);
     }),
-    vector("an unknown protocol from inside is not translated blindly", "Z60", |play| {
+    vector("an unknown protocol from inside is not translated blindly", "Z60 C1", |play| {
         for protocol in [0, 2, 33, 89, 103, 132, 136, 255] {
             play.out(raw(A, S, protocol, &[7; 40])).drops(Reason::Unsupported).class(Class::Other);
             play.back(raw(S, E, protocol, &[7; 40])).punts(Reason::ToGateway);

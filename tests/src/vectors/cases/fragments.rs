@@ -97,6 +97,16 @@ pub const VECTORS: &[Vector] = &[
         play.switch(Class::NatT, Switch::Full);
         play.out(&pieces[2]).drops(Reason::SwitchedOffSession);
     }),
+    vector("a flood of orphans leaves nothing behind, and in order datagrams pass", "F3 Z23", |play| {
+        for identification in 0..500 {
+            let orphan = raw(A, S, 17, &[7; 16]).fragment(8).identified(identification);
+            play.out(orphan).drops(Reason::FragmentOrphan);
+            play.back(raw(S, E, 17, &[7; 16]).fragment(8).identified(identification))
+                .drops(Reason::FragmentOrphan);
+        }
+        goes_out(play, &udp((A, 5000), (S, 53), &[7; 120]));
+        comes_back(play, &udp((S, 53), (E, 5000), &[8; 120]).identified(0x4321));
+    }),
     vector("an orphan goes nowhere", "O8", |play| {
         for protocol in [1, 6, 17, 47, 50, 115] {
             play.out(raw(A, S, protocol, &[7; 16]).fragment(8)).drops(Reason::FragmentOrphan);
@@ -109,6 +119,30 @@ pub const VECTORS: &[Vector] = &[
         play.out(raw(B, S, 17, &[7; 16]).fragment(5)).drops(Reason::FragmentOrphan);
         play.out(raw(A, S, 6, &[7; 16]).fragment(5)).drops(Reason::FragmentOrphan);
         play.out(raw(A, S, 17, &[7; 16]).fragment(5).identified(1)).drops(Reason::FragmentOrphan);
+    }),
+    vector("a fragment that overlaps the first ends its datagram", "F7 Z22", |play| {
+        play.enable(&[Class::Gre]);
+        for sent in [
+            udp((A, 5000), (S, 53), &[7; 120]),
+            raw(A, S, 47, &bodies::gre_v0(Some(5), &[7; 120])).fragment(0),
+        ] {
+            let (pieces, wanted) = (sent.fragments(CUTS), sent.clone().from(E).fragments(CUTS));
+            for offset in [1, 2, 4] {
+                play.out(&pieces[0]).passes(&wanted[0]);
+                let overlap = raw(A, S, sent.protocol(), &[9; 16]).fragment(offset);
+                play.out(overlap).drops_and_changes(Reason::FragmentTiny);
+                play.out(&pieces[1]).drops(Reason::FragmentOrphan);
+                play.out(&pieces[2]).drops(Reason::FragmentOrphan);
+            }
+            goes_out(play, &sent);
+            let (back, home) = (sent.clone().from(S).to(E), sent.clone().from(S).to(A));
+            let back = if sent.protocol() == 17 { back.with_id(0, 53).with_id(1, 5000) } else { back };
+            let home = if sent.protocol() == 17 { home.with_id(0, 53).with_id(1, 5000) } else { home };
+            play.back(&back.fragments(CUTS)[0]).redirects(home.fragments(CUTS)[0].clone().hop());
+            play.back(raw(S, E, sent.protocol(), &[9; 16]).fragment(4))
+                .drops_and_changes(Reason::FragmentTiny);
+            play.back(&back.fragments(CUTS)[1]).drops(Reason::FragmentOrphan);
+        }
     }),
     vector("lengths that no datagram has are refused", "F12 Z24", |play| {
         play.out(raw(A, S, 17, &[7; 16]).fragment(8191)).drops(Reason::Malformed);
@@ -125,7 +159,19 @@ pub const VECTORS: &[Vector] = &[
         assert_eq!(play.sizes().fragments, 2, "the datagram, and its claim on the identification");
         play.out(&pieces[1]).passes(&wanted[1]).class(Class::Udp);
     }),
-    vector("ESP, L2TP and GRE datagrams go as fragments too", "F10", |play| {
+    vector("IKE, NAT traversal and L2TP over UDP go as fragments too", "F10 N5", |play| {
+        play.enable(&[Class::Ike, Class::NatT, Class::L2tp]);
+        let large = |head: &[u8]| [head, &[7; 90]].concat();
+        for (port, out, back) in [
+            (500, large(&bodies::ike(9, 35, 8)), large(&bodies::ike(9, 35, 0x20))),
+            (4500, large(&bodies::esp(0x1001, 1)), large(&bodies::esp(0x2001, 1))),
+            (1701, large(&bodies::l2tp_data(5)), large(&bodies::l2tp_data(9))),
+        ] {
+            goes_out(play, &udp((A, port), (S, port), &out).identified(port));
+            comes_back(play, &udp((S, port), (E, port), &back).identified(port));
+        }
+    }),
+    vector("ESP, L2TP and GRE datagrams go as fragments too", "F10 N5", |play| {
         play.enable(&[Class::Esp, Class::L2tp, Class::Gre]);
         goes_out(play, &raw(A, S, 50, &[&bodies::esp(0x1001, 1)[..], &[7; 80]].concat()).fragment(0));
         goes_out(play, &raw(A, S, 115, &[7; 120]).fragment(0));
@@ -150,8 +196,7 @@ pub const VECTORS: &[Vector] = &[
         play.out(&pieces[1]).passes(&wanted[1]);
         play.wait(2);
         play.out(&pieces[2]).drops(Reason::FragmentOrphan);
-    })
-    .host_only("time passes"),
+    }),
 ];
 
 /// A datagram of A's leaves in three fragments.

@@ -133,23 +133,27 @@ pub const VECTORS: &[Vector] = &[
             }
         },
     ),
-    vector("a quote that is cut, lies, is a later fragment or an error itself is dropped", "Z29", |play| {
-        let sent = udp((A, 5000), (S, 53), b"asked");
-        play.out(&sent).passes(sent.clone().from(E));
-        let wire = sent.clone().from(E);
-        let whole = wire.ip_bytes();
-        for length in 0..28 {
-            play.back(icmp_error(R, E, [3, 3], 0, &whole[..length])).drops(Reason::IcmpMalformed);
-        }
-        for first in [0x35, 0x44, 0x4f, 0x65, 0x40] {
-            let lie = [&[first], &whole[1..]].concat();
-            play.back(icmp_error(R, E, [3, 3], 0, &lie)).drops(Reason::IcmpMalformed);
-        }
-        let later = wire.clone().fragment(DONT | 1).ip_bytes();
-        play.back(icmp_error(R, E, [3, 3], 0, &later)).drops(Reason::IcmpMalformed);
-        let error = icmp_error(E, S, [3, 3], 0, &udp((S, 53), (E, 5000), b"x").ip_bytes()).ip_bytes();
-        play.back(icmp_error(R, E, [3, 3], 0, &error)).drops(Reason::IcmpMalformed);
-    }),
+    vector(
+        "a quote that is cut, lies, is a later fragment or an error itself is dropped",
+        "Z29 F5",
+        |play| {
+            let sent = udp((A, 5000), (S, 53), b"asked");
+            play.out(&sent).passes(sent.clone().from(E));
+            let wire = sent.clone().from(E);
+            let whole = wire.ip_bytes();
+            for length in 0..28 {
+                play.back(icmp_error(R, E, [3, 3], 0, &whole[..length])).drops(Reason::IcmpMalformed);
+            }
+            for first in [0x35, 0x44, 0x4f, 0x65, 0x40] {
+                let lie = [&[first], &whole[1..]].concat();
+                play.back(icmp_error(R, E, [3, 3], 0, &lie)).drops(Reason::IcmpMalformed);
+            }
+            let later = wire.clone().fragment(DONT | 1).ip_bytes();
+            play.back(icmp_error(R, E, [3, 3], 0, &later)).drops(Reason::IcmpMalformed);
+            let error = icmp_error(E, S, [3, 3], 0, &udp((S, 53), (E, 5000), b"x").ip_bytes()).ip_bytes();
+            play.back(icmp_error(R, E, [3, 3], 0, &error)).drops(Reason::IcmpMalformed);
+        },
+    ),
     vector(
         "errors about GRE, ESP and IPIP reach their client alone, MTU unchanged",
         "I15 I16 M2 E16",

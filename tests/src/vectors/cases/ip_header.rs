@@ -176,7 +176,7 @@ pub const VECTORS: &[Vector] = &[
         play.back(udp((S, 53), (A, 5000), b"x")).drops(Reason::NotTranslated);
         play.back(udp((S, 53), (L, 5000), b"x")).punts(Reason::ToGateway);
     }),
-    vector("what is not IP is the stack's", "W12", |play| {
+    vector("what is not IP is the stack's", "W12 W7 W8", |play| {
         for ether_type in [0x0806, 0x8847, 0x88e5, 0x8863, 0x8864, 0x0026] {
             let mut frame = ethernet(ether_type, &[]);
             frame.extend([0x45; 46]);
@@ -184,6 +184,29 @@ pub const VECTORS: &[Vector] = &[
             play.out(frame.clone()).punts(Reason::NotIp);
             play.lan(frame).punts(Reason::NotIp);
         }
+    }),
+    vector("frames for others and for all are the stack's, which routes none of them", "Z19", |play| {
+        let (sent, back) = (udp((A, 5000), (S, 53), b"x"), udp((S, 53), (E, 5000), b"y"));
+        play.out(&sent).passes(sent.clone().from(E));
+        for station in [[0xff; 6], [1, 0, 0x5e, 0, 0, 9], [2, 0, 0, 0, 0, 0x77]] {
+            for packet in [&sent, &back] {
+                let mut frame = packet.frame();
+                frame[..6].copy_from_slice(&station);
+                let answer = if packet == &sent { play.lan(frame) } else { play.back(frame) };
+                answer.punts(Reason::Multicast);
+            }
+        }
+        play.back(&back).redirects(back.clone().to(A).hop());
+    }),
+    vector("probes that are too large are the stack's, and change nothing", "M6 M1", |play| {
+        let sent = udp((A, 5000), (S, 53), b"x");
+        play.out(&sent).passes(sent.clone().from(E));
+        for _ in 0..20 {
+            play.lan(udp((A, 5000), (S, 53), &[7; 1473])).punts(Reason::NeedsStack);
+        }
+        play.lan(udp((A, 5000), (S, 53), &[7; 1472])).is_sent_on(udp((A, 5000), (S, 53), &[7; 1472]).hop());
+        let back = udp((S, 53), (E, 5000), b"y");
+        play.back(&back).redirects(back.clone().to(A).hop());
     }),
     vector("frames that are cut are dropped", "Z1", |play| {
         let whole = udp((A, 5000), (S, 53), b"x").frame();

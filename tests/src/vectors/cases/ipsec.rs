@@ -16,7 +16,7 @@ const RESPONSE: u8 = 0x20;
 pub const VECTORS: &[Vector] = &[
     vector(
         "with the switch at plain, IKE on port 500 is UDP whose ports stay below 1024",
-        "R1 R2 U4",
+        "R1 R2 U4 N2 N3 N8",
         |play| {
             play.switch(Class::Ike, Switch::Plain);
             let mut ports = Vec::new();
@@ -35,7 +35,7 @@ pub const VECTORS: &[Vector] = &[
         },
     )
     .draws(),
-    vector("kept port 500: clients are told apart by their initiator SPIs", "R8 R9", |play| {
+    vector("kept port 500: clients are told apart by their initiator SPIs", "R8 R9 N2 N3", |play| {
         play.enable(&[Class::Ike]);
         for (host, spi) in [(A, 0xa11a_0000_0000_0001), (B, 0xb22b_0000_0000_0001)] {
             leaves(play, host, &bodies::ike(spi, SA_INIT, INITIATOR));
@@ -56,7 +56,7 @@ pub const VECTORS: &[Vector] = &[
     }),
     vector(
         "kept port 500: what the server begins goes to its only client, and to nobody if it has two",
-        "R11",
+        "R11 N5",
         |play| {
             play.enable(&[Class::Ike]);
             let asks = |spi| udp((S, 500), (E, 500), &bodies::ike(spi, SA_INIT, INITIATOR));
@@ -84,18 +84,82 @@ pub const VECTORS: &[Vector] = &[
             play.back(udp((S, 500), (E, 500), &whole[..length])).drops(Reason::Malformed);
         }
     }),
-    vector("UDP 4500 carries IKE, ESP and keepalives, and none of them is read", "R3 R4 R5 R6 Z57", |play| {
-        play.enable(&[Class::NatT]);
-        let marker = [&[0; 4][..], &bodies::ike(1, SA_INIT, INITIATOR)].concat();
-        for data in [&marker[..], &bodies::esp(0x1001, 1), &[0xff], b"", &[0, 0, 0], &[0, 0, 0, 0]] {
-            for sent in [udp((A, 4500), (S, 4500), data), udp((A, 4500), (S, 4500), data).unsummed()] {
-                play.out(&sent).passes(sent.clone().from(E)).class(Class::NatT);
-                let mut back = sent.clone().from(S).to(E);
-                play.back(&back).redirects(back.clone().to(A).hop()).class(Class::NatT);
-                back.ttl = 9;
+    vector(
+        "UDP 4500 carries IKE, ESP and keepalives, and none of them is read",
+        "R3 R4 R5 R6 Z57 N2 N8",
+        |play| {
+            play.enable(&[Class::NatT]);
+            let marker = [&[0; 4][..], &bodies::ike(1, SA_INIT, INITIATOR)].concat();
+            for data in [&marker[..], &bodies::esp(0x1001, 1), &[0xff], b"", &[0, 0, 0], &[0, 0, 0, 0]] {
+                for sent in [udp((A, 4500), (S, 4500), data), udp((A, 4500), (S, 4500), data).unsummed()] {
+                    play.out(&sent).passes(sent.clone().from(E)).class(Class::NatT);
+                    let mut back = sent.clone().from(S).to(E);
+                    play.back(&back).redirects(back.clone().to(A).hop()).class(Class::NatT);
+                    back.ttl = 9;
+                }
             }
-        }
+        },
+    ),
+    vector(
+        "port 500 is kept for all or for the first, as the switch says, however many there are",
+        "R13",
+        |play| {
+            for (switch, kept) in [(Switch::Full, true), (Switch::Plain, false)] {
+                play.switch(Class::Ike, Switch::Off);
+                play.switch(Class::Ike, switch);
+                for number in 1..=20u32 {
+                    let sent = udp(
+                        (0xc0a8_0120 + number, 500),
+                        (S, 500),
+                        &bodies::ike(number.into(), SA_INIT, INITIATOR),
+                    );
+                    let port = play.out(&sent).class(Class::Ike).source_id();
+                    assert!(
+                        if kept || number == 1 { port == 500 } else { port != 500 && port < 1024 },
+                        "{port}"
+                    );
+                }
+            }
+        },
+    )
+    .draws(),
+    vector("without reading, ESP on port 500 behind eight zero bytes is UDP", "R15", |play| {
+        play.switch(Class::Ike, Switch::Plain);
+        let sent = udp((A, 500), (S, 500), &[&[0; 8][..], &bodies::esp(0x1001, 1)].concat());
+        play.out(&sent).passes(sent.clone().from(E)).class(Class::Ike);
+        let back = udp((S, 500), (E, 500), &[&[0; 8][..], &bodies::esp(0x2001, 1)].concat());
+        play.back(&back).redirects(back.clone().to(A).hop()).class(Class::Ike);
     }),
+    vector("a client that has another address has another mapping, and the old one stays", "R17", |play| {
+        play.enable(&[Class::NatT]);
+        let sent = udp((A, 4500), (S, 4500), &bodies::esp(0x1001, 1));
+        play.out(&sent).passes(sent.clone().from(E));
+        let answer = play.out(sent.clone().from(C)).opens(2);
+        let port = answer.source_id();
+        assert_ne!(port, 4500);
+        let back = udp((S, 4500), (E, port), &bodies::esp(0x2001, 1));
+        play.back(&back).redirects(back.clone().to_end((C, 4500)).hop());
+        let back = udp((S, 4500), (E, 4500), &bodies::esp(0x2001, 1));
+        play.back(&back).redirects(back.clone().to(A).hop());
+    })
+    .draws(),
+    vector(
+        "a packet of another client's steals no SPI, and a server's flood breaks none",
+        "Z55 E18",
+        |play| {
+            play.enable(&[Class::Esp]);
+            esp_leaves(play, A, 0x1001, 1);
+            esp_arrives(play, A, 0x2001, 1);
+            esp_leaves(play, A, 0x1001, 2);
+            esp_leaves(play, B, 0x1002, 1);
+            esp_arrives(play, A, 0x2001, 2);
+            play.out(raw(B, S, 50, &bodies::esp(0x1001, 1))).drops(Reason::EspConflict);
+            for spi in 0..20 {
+                let _any = play.back(raw(S, E, 50, &bodies::esp(0x7000 + spi, 77)));
+                esp_arrives(play, A, 0x2001, 3 + spi);
+            }
+        },
+    ),
     vector("ESP goes out, and the first SPI that comes back is its client's", "E1 Q7", |play| {
         play.enable(&[Class::Esp]);
         esp_leaves(play, A, 0x1001, 1).opens(2);
@@ -127,8 +191,7 @@ pub const VECTORS: &[Vector] = &[
         esp_leaves(play, B, 0x1002, 1);
         play.wait(4);
         play.back(raw(S, E, 50, &bodies::esp(0x2001, 1))).drops(Reason::EspAmbiguous);
-    })
-    .host_only("time passes"),
+    }),
     vector("one SPI from two servers is two", "E10", |play| {
         play.enable(&[Class::Esp]);
         esp_leaves(play, A, 0x1001, 1);
@@ -211,8 +274,10 @@ pub const VECTORS: &[Vector] = &[
         esp_leaves(play, A, 0x1001, 1);
         play.out(udp((A, 4500), (S, 4500), b"x")).drops(Reason::SwitchedOff).class(Class::NatT);
         let syn = crate::vectors::frame::tcp((A, 5000), (S, 4500), 2, b"");
-        play.out(syn).drops(Reason::SwitchedOff).class(Class::NatT);
+        play.out(&syn).drops(Reason::SwitchedOff).class(Class::NatT);
         play.back(udp((S, 4500), (E, 4500), b"x")).drops(Reason::SwitchedOff);
+        play.enable(&[Class::NatT]);
+        play.out(&syn).passes(syn.clone().from(E)).class(Class::NatT);
     }),
 ];
 

@@ -101,6 +101,14 @@ pub const VECTORS: &[Vector] = &[
         play.out(first(5000)).passes_ipv6();
         play.out(later.clone()).punts(PASSED);
     }),
+    vector("a later fragment that overlaps the first ends its datagram", "F7 Z22", |play| {
+        let first = outbound(17, &[udp(5000, 53), vec![7; 4]].concat()).behind(fragment(0, true, 82));
+        let later = |offset| outbound(17, &[7; 16]).behind(fragment(offset, false, 82));
+        play.out(first.clone()).passes_ipv6();
+        play.out(later(2)).punts(PASSED);
+        play.out(later(1)).drops_and_changes(Reason::FragmentTiny);
+        play.out(later(2)).drops(Reason::FragmentOrphan);
+    }),
     vector("later fragments of what has no ports are told by their protocol", "O7", |play| {
         for protocol in [50, 47, 115, 4, 41] {
             play.out(outbound(protocol, &[7; 16]).behind(fragment(2, false, 78))).drops(Reason::SwitchedOff);
@@ -115,6 +123,34 @@ pub const VECTORS: &[Vector] = &[
             .drops(Reason::Ipv6Chain);
         play.out(outbound(17, &udp(5000, 53)[..4]).behind(fragment(0, true, 80))).drops(Reason::Ipv6Chain);
         play.out(outbound(60, &[17, 3]).behind(fragment(0, true, 80))).drops(Reason::Ipv6Chain);
+    }),
+    vector(
+        "errors pass as they are, and nothing is remembered of any protocol",
+        "S9 S12 S14 S15 M7",
+        |play| {
+            play.enable(&[Class::Esp]);
+            for spi in [1, 77, 0xffff_ffff] {
+                let sent = outbound(50, &bodies::esp(spi, 1));
+                play.out(sent.clone()).punts(PASSED).class(Class::Esp);
+                for kind in [[1, 4], [2, 0], [3, 0], [4, 1]] {
+                    let error = [&[kind[0], kind[1], 0, 0, 0, 0, 5, 0xd4][..], &sent.frame()[14..]].concat();
+                    play.back(inbound(58, &error)).punts(PASSED).class(Class::Icmp);
+                }
+            }
+            for number in [135, 139] {
+                play.out(outbound(59, b"").behind(extension(number, 1))).punts(PASSED);
+                play.back(inbound(59, b"").behind(extension(number, 1))).punts(PASSED);
+            }
+        },
+    ),
+    vector("large packets are not cut, and UDP without a checksum passes as it is", "M7 K10", |play| {
+        let mut unsummed = udp(5000, 53);
+        unsummed[6..8].fill(0);
+        play.out(outbound(17, &unsummed)).punts(PASSED).class(Class::Udp);
+        play.back(inbound(17, &unsummed)).punts(PASSED).class(Class::Udp);
+        let large = [udp(5000, 53), vec![7; 1448]].concat();
+        play.out(outbound(17, &large)).punts(PASSED);
+        play.lan(outbound(17, &large)).punts(PASSED);
     }),
     vector("multicast and the gateway's own packets are the stack's", "S20", |play| {
         let mut all_nodes = inbound(50, &bodies::esp(1, 1));

@@ -2,7 +2,7 @@
 
 use passthrough_common::abi::{Class, Filtering, Reason, Side};
 
-use crate::vectors::frame::{tcp, udp};
+use crate::vectors::frame::{icmp_error, tcp, udp};
 use crate::vectors::{A, B, E, Play, S, Vector, vector};
 
 const TAG: u16 = 0x8100;
@@ -59,6 +59,23 @@ pub const VECTORS: &[Vector] = &[
         play.lan(&theirs).redirects(udp((E, 6000), (A, 5000), b"hello yourself").hop()).opens(0);
         play.lan(&ours).redirects(udp((E, 5000), (B, 6000), b"hello").hop()).opens(0);
     }),
+    vector(
+        "an error about a hairpinned packet reaches its sender, by both outside endpoints",
+        "I9",
+        |play| {
+            bind(play);
+            let ours = udp((A, 5000), (E, 6000), b"hello");
+            let told = udp((E, 5000), (B, 6000), b"hello").hop();
+            play.lan(&ours).redirects(&told).opens(4);
+            for length in [28, 33] {
+                let report = icmp_error(B, E, [3, 3], 0, &told.ip_bytes()[..length]);
+                let home = icmp_error(E, A, [3, 3], 0, &ours.clone().hop().ip_bytes()[..length]);
+                play.lan(report).redirects(home.hop()).class(Class::Icmp);
+            }
+            let unknown = udp((E, 5001), (B, 6000), b"hello");
+            play.lan(icmp_error(B, E, [3, 3], 0, &unknown.ip_bytes())).punts(Reason::ToGateway);
+        },
+    ),
     vector("a TCP connection between two inside hosts goes by their outside endpoints", "T7", |play| {
         bind(play);
         let server = tcp((B, 7000), (S, 80), 2, b"");

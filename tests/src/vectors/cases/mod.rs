@@ -12,7 +12,9 @@ pub mod l2tp;
 pub mod limits;
 pub mod link;
 pub mod pptp;
+pub mod pptp_limits;
 pub mod switches;
+pub mod timers;
 pub mod udp_tcp;
 
 use super::frame::{Body, raw};
@@ -28,10 +30,12 @@ pub const ALL: &[(&str, &[Vector])] = &[
     ("link", link::VECTORS),
     ("limits", limits::VECTORS),
     ("PPTP", pptp::VECTORS),
+    ("PPTP's limits", pptp_limits::VECTORS),
     ("protocols by address", by_address::VECTORS),
     ("IPsec", ipsec::VECTORS),
     ("L2TP", l2tp::VECTORS),
     ("ICMP errors", icmp_errors::VECTORS),
     ("switches", switches::VECTORS),
     ("IPv6", ipv6::VECTORS),
+    ("timers", timers::VECTORS),
 ];

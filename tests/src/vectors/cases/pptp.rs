@@ -2,11 +2,11 @@
 
 use passthrough_common::abi::{Class, Reason, Switch};
 
-use crate::vectors::frame::{Packet, raw, tcp};
-use crate::vectors::{A, B, E, Play, S, T, Vector, bodies, vector};
+use crate::vectors::frame::{raw, tcp};
+use crate::vectors::line::{Line, arrives, leaves};
+use crate::vectors::{A, B, E, S, T, Vector, bodies, vector};
 
 const SYN: u16 = 0x002;
-const ACK: u16 = 0x010;
 const PUSH: u16 = 0x018;
 
 /// The vectors of this topic.
@@ -25,7 +25,7 @@ pub const VECTORS: &[Vector] = &[
             let sent = raw(S, E, 47, &bodies::gre(0x0801, 8, acknowledgement, b"ppp"));
             play.back(&sent).redirects(sent.clone().to(A).hop()).class(Class::Pptp);
         }
-        let ack_only = super::super::frame::words(&[0x2081, 0x880b, 0, 0x0801, 0, 9]);
+        let ack_only = crate::vectors::frame::words(&[0x2081, 0x880b, 0, 0x0801, 0, 9]);
         let sent = raw(S, E, 47, &ack_only);
         play.back(&sent).redirects(sent.clone().to(A).hop());
         line.client(play, &bodies::pptp(5, 1, 2, 0), None);
@@ -36,7 +36,7 @@ pub const VECTORS: &[Vector] = &[
     }),
     vector(
         "two clients with one call ID get two, and the second one's is rewritten both ways",
-        "P1 P2 P17",
+        "P1 P2 P8 P14 P17",
         |play| {
             play.enable(&[Class::Pptp]);
             let mut ours = Line::open(play, A, 1025, 1025);
@@ -107,31 +107,34 @@ pub const VECTORS: &[Vector] = &[
         arrives(play, 0x0801, (A, 0x0801));
         play.wait(5);
         play.back(raw(S, E, 47, &bodies::gre(0x0801, 1, None, b"x"))).drops_and_changes(Reason::GreNoCall);
-    })
-    .host_only("time passes"),
-    vector("several messages in one segment are all read, and a split one too", "P12 P13 P15", |play| {
-        play.enable(&[Class::Pptp]);
-        let mut other = Line::open(play, B, 1026, 1026);
-        other.client(play, &bodies::pptp(7, 0x0801, 0, 0), None);
-        let mut line = Line::open(play, A, 1025, 1025);
-        let echo = bodies::pptp(5, 1, 2, 0);
-        let call = bodies::pptp(7, 0x0801, 0, 0);
-        let id = {
-            let answer = play.out(line.segment(true, &[&echo[..], &call[..13]].concat()));
-            // The call ID's first byte has gone, and its second comes.
-            assert_eq!(answer.frame()[82], 0x08);
-            line.sent(16 + 13);
-            let answer = play.out(line.segment(true, &call[13..]));
-            u16::from_be_bytes([0x08, answer.frame()[54]])
-        };
-        assert_ne!(id, 0x0801);
-        // Sent again with other boundaries: the same bytes.
-        line.sent(13u32.wrapping_neg());
-        let whole = line.segment(true, &call);
-        play.out(&whole).passes(line.translated(&bodies::pptp(7, id, 0, 0)));
-        assert_eq!(play.sizes().controls, 2);
-        arrives(play, id, (A, 0x0801));
-    })
+    }),
+    vector(
+        "several messages in one segment are all read, and a split one too",
+        "P12 P13 P14 P15 K9",
+        |play| {
+            play.enable(&[Class::Pptp]);
+            let mut other = Line::open(play, B, 1026, 1026);
+            other.client(play, &bodies::pptp(7, 0x0801, 0, 0), None);
+            let mut line = Line::open(play, A, 1025, 1025);
+            let echo = bodies::pptp(5, 1, 2, 0);
+            let call = bodies::pptp(7, 0x0801, 0, 0);
+            let id = {
+                let answer = play.out(line.segment(true, &[&echo[..], &call[..13]].concat()));
+                // The call ID's first byte has gone, and its second comes.
+                assert_eq!(answer.frame()[82], 0x08);
+                line.sent(16 + 13);
+                let answer = play.out(line.segment(true, &call[13..]));
+                u16::from_be_bytes([0x08, answer.frame()[54]])
+            };
+            assert_ne!(id, 0x0801);
+            // Sent again with other boundaries: the same bytes.
+            line.sent(13u32.wrapping_neg());
+            let whole = line.segment(true, &call);
+            play.out(&whole).passes(line.translated(&bodies::pptp(7, id, 0, 0)));
+            assert_eq!(play.sizes().controls, 2);
+            arrives(play, id, (A, 0x0801));
+        },
+    )
     .draws(),
     vector("a segment ahead of a gap waits for its resend", "P16", |play| {
         play.enable(&[Class::Pptp]);
@@ -238,8 +241,7 @@ pub const VECTORS: &[Vector] = &[
         play.switch(Class::Pptp, Switch::Full);
         play.out(line.segment(true, &bodies::pptp(5, 1, 2, 0))).drops_and_changes(Reason::PptpGap);
         Line::open(play, A, 1025, 1025).client(play, &bodies::pptp(7, 0x0801, 0, 0), None);
-    })
-    .host_only("time passes"),
+    }),
     vector("GRE v1 headers that the RFC forbids are dropped", "Z48", |play| {
         play.enable(&[Class::Pptp, Class::Gre]);
         let good = bodies::gre(7, 1, Some(2), b"data");
@@ -274,83 +276,3 @@ pub const VECTORS: &[Vector] = &[
         }
     }),
 ];
-
-/// A PPTP control connection with S, and where each end is in its stream.
-struct Line {
-    inside: (u32, u16),
-    outside: u16,
-    /// Next sequence number of the client, then of the server.
-    numbers: [u32; 2],
-}
-
-impl Line {
-    /// The handshake.
-    fn open(play: &mut Play<'_>, host: u32, port: u16, outside: u16) -> Line {
-        let mut line = Line { inside: (host, port), outside, numbers: [0xffff_fff0, 77] };
-        let syn = tcp((host, port), (S, 1723), SYN, b"").numbered(line.numbers[0], 0);
-        play.out(&syn).passes(syn.clone().from_end((E, outside))).class(Class::Pptp);
-        line.sent(1);
-        let answer = tcp((S, 1723), (E, outside), SYN | ACK, b"").numbered(line.numbers[1], line.numbers[0]);
-        play.back(&answer).redirects(answer.clone().to_end((host, port)).hop());
-        line.numbers[1] += 1;
-        let bare = line.segment(true, b"");
-        play.out(&bare).passes(bare.clone().from_end((E, outside)));
-        line
-    }
-
-    fn sent(&mut self, bytes: u32) {
-        self.numbers[0] = self.numbers[0].wrapping_add(bytes);
-    }
-
-    /// A segment as its sender sends it.
-    fn segment(&self, client: bool, data: &[u8]) -> Packet {
-        let [ours, theirs] = self.numbers;
-        if client {
-            tcp(self.inside, (S, 1723), PUSH, data).numbered(ours, theirs)
-        } else {
-            tcp((S, 1723), (E, self.outside), PUSH, data).numbered(theirs, ours)
-        }
-    }
-
-    /// The client's segment as it leaves.
-    fn translated(&self, data: &[u8]) -> Packet {
-        self.segment(true, data).from_end((E, self.outside))
-    }
-
-    /// The client sends a message; it leaves as it is, or as another.
-    fn client(&mut self, play: &mut Play<'_>, message: &[u8], wanted: Option<&[u8]>) {
-        play.out(self.segment(true, message)).passes(self.translated(wanted.unwrap_or(message)));
-        self.sent(message.len() as u32);
-    }
-
-    /// The server sends a message; it arrives as it is, or as another.
-    fn server(&mut self, play: &mut Play<'_>, message: &[u8], wanted: Option<&[u8]>) {
-        let arrives = self.segment(false, wanted.unwrap_or(message)).to_end(self.inside).hop();
-        play.back(self.segment(false, message)).redirects(arrives);
-        self.numbers[1] = self.numbers[1].wrapping_add(message.len() as u32);
-    }
-
-    /// The client requests a call; the ID by which the server will know it.
-    fn draws_call(&mut self, play: &mut Play<'_>, id: u16) -> u16 {
-        let message = bodies::pptp(7, id, 0, 0);
-        let answer = play.out(self.segment(true, &message));
-        let drawn = answer.id_at(14 + 20 + 20 + 12);
-        answer.passes(self.translated(&bodies::pptp(7, drawn, 0, 0)));
-        self.sent(message.len() as u32);
-        drawn
-    }
-}
-
-/// GRE from S with this call ID arrives at an inside host with its own.
-fn arrives(play: &mut Play<'_>, id: u16, (host, own): (u32, u16)) {
-    let sent = raw(S, E, 47, &bodies::gre(id, 5, None, b"ppp in gre"));
-    let wanted = raw(S, host, 47, &bodies::gre(own, 5, None, b"ppp in gre")).hop();
-    play.back(sent).redirects(wanted).class(Class::Pptp);
-}
-
-/// GRE from an inside host with the server's call ID leaves unchanged.
-fn leaves(play: &mut Play<'_>, host: u32, id: u16) {
-    let sent = raw(host, S, 47, &bodies::gre(id, 5, Some(4), b"ppp in gre"));
-    play.out(&sent).passes(sent.clone().from(E)).class(Class::Pptp);
-    play.lan(&sent).is_sent_on(sent.clone().hop());
-}

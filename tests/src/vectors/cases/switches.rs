@@ -17,16 +17,18 @@ pub const VECTORS: &[Vector] = &[
                 server += 1;
                 play.set(|settings| settings.sstp_servers[0] = server);
                 for sent in kinds(class, server) {
-                    let mut answers = vec![(play.out(&sent), true)];
-                    answers.push((play.lan(&sent), class == off));
-                    for (answer, counted) in answers {
-                        if class == off {
-                            answer.drops(Reason::SwitchedOff).class(class);
-                        } else if counted && class == Class::Ah {
-                            answer.drops(Reason::AhNat).class(class);
-                        } else if counted && class != Class::Ah {
-                            answer.class(class);
-                        }
+                    let answer = play.out(&sent);
+                    if class == off {
+                        answer.drops(Reason::SwitchedOff).class(class);
+                        play.lan(&sent).drops(Reason::SwitchedOff).class(class);
+                        play.back(turned(&sent)).drops(Reason::SwitchedOff).class(class);
+                    } else if class == Class::Ah {
+                        answer.drops(Reason::AhNat).class(class);
+                    } else {
+                        let port = answer.source_id();
+                        answer.is_forwarded().class(class);
+                        play.back(turned(&sent).with_id(1, port)).is_forwarded().class(class);
+                        play.out(&sent).is_forwarded().class(class).opens(0);
                     }
                 }
             }
@@ -117,6 +119,36 @@ pub const VECTORS: &[Vector] = &[
         let sent = udp((A, 4500), (S, 4500), &bodies::esp(0x1001, 1));
         play.out(&sent).passes(sent.clone().from(E)).class(Class::NatT);
         play.out(raw(A, S, 50, &bodies::esp(0x1001, 1))).drops(Reason::SwitchedOff).class(Class::Esp);
+    }),
+    vector("what is inside a tunnel is its own affair", "O20 L13", |play| {
+        play.enable(&[Class::Esp, Class::NatT, Class::Ipip]);
+        let l2tp = udp((A, 1701), (S, 1701), &bodies::l2tp_control(0, 1, Some(5)));
+        let esp = [&bodies::esp(0x1001, 1)[..8], &l2tp.payload()].concat();
+        let control = tcp((A, 5000), (S, 1723), 2, b"");
+        for (sent, class) in [
+            (raw(A, S, 50, &esp), Class::Esp),
+            (udp((A, 4500), (S, 4500), &esp), Class::NatT),
+            (raw(A, S, 4, &control.ip_bytes()), Class::Ipip),
+        ] {
+            play.out(&sent).passes(sent.clone().from(E)).class(class);
+        }
+        play.out(&l2tp).drops(Reason::SwitchedOff).class(Class::L2tp);
+        play.out(&control).drops(Reason::SwitchedOff).class(Class::Pptp);
+    }),
+    vector("before the settings are written nothing passes", "O24", |play| {
+        play.set(|settings| {
+            settings.switches = [0; passthrough_common::abi::CLASSES];
+            settings.pool_len = 0;
+        });
+        play.set(|settings| settings.sstp_servers[0] = S);
+        for class in Class::SWITCHED {
+            for sent in kinds(class, S) {
+                play.out(&sent).drops(Reason::SwitchedOff).class(class);
+                play.lan(&sent).drops(Reason::SwitchedOff).class(class);
+            }
+        }
+        play.out(udp((A, 5000), (S, 53), b"x")).drops(Reason::SwitchedOff).class(Class::Udp);
+        play.back(udp((S, 53), (A, 5000), b"x")).drops(Reason::NotTranslated);
     }),
     vector("the gateway's own tunnels are outside the switches", "O26", |play| {
         for sent in [

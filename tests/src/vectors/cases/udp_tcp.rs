@@ -26,7 +26,7 @@ pub const VECTORS: &[Vector] = &[
         play.out(&asked).passes(asked.clone().from(E));
         play.out(&asked).passes(asked.clone().from(E)).opens(0);
     }),
-    vector("two inside endpoints never share an outside port", "U3", |play| {
+    vector("two inside endpoints never share an outside port, to another server neither", "U3 C17", |play| {
         let ours = udp((A, 5000), (S, 53), b"a");
         play.out(&ours).passes(ours.clone().from(E));
         let theirs = udp((B, 5000), (S, 53), b"b");
@@ -37,6 +37,8 @@ pub const VECTORS: &[Vector] = &[
         let (to_a, to_b) = (udp((S, 53), (E, 5000), b"1"), udp((S, 53), (E, port), b"2"));
         play.back(&to_a).redirects(to_a.clone().to(A).hop());
         play.back(&to_b).redirects(to_b.clone().to_end((B, 5000)).hop());
+        let third = play.out(udp((C, 5000), (T, 53), b"c")).source_id();
+        assert!(third != 5000 && third != port, "{third}");
     })
     .draws(),
     vector("ports below 1024 stay below 1024", "U4", |play| {
@@ -68,6 +70,18 @@ pub const VECTORS: &[Vector] = &[
         let other = udp((T, 9), (E, 5000), b"x");
         play.back(&other).redirects(other.clone().to(A).hop()).opens(2);
         play.out(udp((A, 5000), (T, 9), b"y")).passes(udp((E, 5000), (T, 9), b"y")).opens(0);
+    }),
+    vector("TCP has a filter of its own", "T3", |play| {
+        let syn = tcp((A, 5000), (S, 80), SYN, b"");
+        play.out(&syn).passes(syn.clone().from(E));
+        play.back(tcp((T, 9), (E, 5000), SYN, b"")).drops(Reason::Filtered).class(Class::Tcp);
+        play.set(|settings| {
+            settings.filtering = [Filtering::Endpoint as u8, Filtering::AddressAndPort as u8]
+        });
+        let other = tcp((T, 9), (E, 5000), SYN, b"");
+        play.back(&other).redirects(other.clone().to(A).hop()).opens(2);
+        open(play);
+        play.back(udp((T, 9), (E, 5000), b"x")).drops(Reason::Filtered).class(Class::Udp);
     }),
     vector("TCP's mapping opens nothing for UDP", "U18", |play| {
         play.set(|settings| settings.filtering = [Filtering::Endpoint as u8; 2]);
@@ -106,7 +120,7 @@ pub const VECTORS: &[Vector] = &[
         );
         exchange(play, &[(true, ACK, b"data"), (false, ACK, b"data")]);
     }),
-    vector("an unsolicited SYN gets no answer", "T4", |play| {
+    vector("an unsolicited SYN gets no answer", "T4 T12", |play| {
         play.back(tcp((T, 80), (E, 5000), SYN, b"")).drops(Reason::Unsolicited).class(Class::Tcp);
     }),
     vector("a RST in either direction is forwarded", "T10", |play| {
