@@ -1,9 +1,10 @@
-//! `cargo xtask check`: formatting, lints on host and BPF target, docs, dependencies, house rules.
+//! `cargo xtask check`: formatting, lints on host and BPF target, docs, dependencies, house rules, compliance.
 
 use std::env;
 
 use anyhow::{Result, bail};
 
+use crate::compliance;
 use crate::process;
 use crate::setup;
 use crate::tidy;
@@ -29,9 +30,10 @@ const HOST: [&str; 5] = [
 /// Runs every check, whatever fails, and ends with the failures.
 pub fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure()?;
-    let steps: [(&str, &dyn Fn() -> Result<()>); 7] = [
+    let steps: [(&str, &dyn Fn() -> Result<()>); 8] = [
         ("formatting", &formatting),
         ("tidy", &tidy::run),
+        ("compliance", &|| compliance::run(&compliance::Arguments { check: true })),
         ("lints", &lints),
         ("no unwrap", &no_unwrap),
         ("lints for BPF", &bpf),

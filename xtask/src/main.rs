@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod check;
+mod compliance;
 mod demo;
 mod process;
 mod setup;
@@ -39,6 +40,8 @@ enum Task {
     Check(check::Arguments),
     /// Check the house rules alone
     Tidy,
+    /// Write docs/compliance.md: which test proves which rule, and what its last run came to
+    Compliance(compliance::Arguments),
     /// Load every kernel program here and compare its size with the budget (needs root)
     Verify(verify::Arguments),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Check(arguments) => check::run(&arguments),
         Task::Tidy => tidy::run(),
+        Task::Compliance(arguments) => compliance::run(&arguments),
         Task::Verify(arguments) => verify::run(&arguments),
     };
     match done {

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests, with one sum at the end.
+//! `cargo xtask test`: all tests, with one sum at the end, and a list of them for `cargo xtask compliance`.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 use crate::build;
+use crate::compliance::results::Results;
 use crate::process::{self, Profile};
 
 /// Tests that need nothing but the host: what to run, as arguments of `cargo test`.
@@ -29,16 +30,18 @@ struct Sum {
 pub fn run() -> Result<()> {
     build::workspace(Profile::Debug)?;
     let mut total = Sum::default();
+    let mut results = Results::begin()?;
     for arguments in ANYWHERE {
-        total.add(cargo_test(arguments)?);
+        total.add(cargo_test(arguments, &mut results)?);
     }
     if process::is_root() {
-        total.add(cargo_test(AS_ROOT)?);
+        total.add(cargo_test(AS_ROOT, &mut results)?);
     } else {
         println!(
             "left out: tests that load programs and make namespaces need root; run the same command as root"
         );
     }
+    results.write()?;
     println!("{} passed, {} failed", total.passed, total.failed);
     if total.failed > 0 {
         bail!("");
@@ -47,14 +50,14 @@ pub fn run() -> Result<()> {
 }
 
 /// Runs one `cargo test`, shows all it prints, and counts.
-fn cargo_test(arguments: &[&str]) -> Result<Sum> {
+fn cargo_test(arguments: &[&str], results: &mut Results) -> Result<Sum> {
     let mut command = process::cargo();
     command.args(["test", "--no-fail-fast"]).args(arguments).stdout(Stdio::piped());
     command.env("PASSTHROUGH_BIN", process::binary(Profile::Debug, "passthrough")?);
-    counted(&mut command)
+    counted(&mut command, results)
 }
 
-fn counted(command: &mut Command) -> Result<Sum> {
+fn counted(command: &mut Command, results: &mut Results) -> Result<Sum> {
     let shown = process::show(command);
     println!("$ {shown}");
     let mut child = command.spawn().with_context(|| format!("starting `{shown}`"))?;
@@ -63,6 +66,7 @@ fn counted(command: &mut Command) -> Result<Sum> {
         for line in BufReader::new(stdout).lines() {
             let line = line.with_context(|| format!("reading the output of `{shown}`"))?;
             println!("{line}");
+            results.note(&line);
             if let Some(one) = Sum::read(&line) {
                 sum.add(one);
             }
@@ -110,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_run_that_dies_without_a_result_counts_as_failed() {
-        let sum = counted(Command::new("false").stdout(Stdio::piped())).expect("`false` starts");
+        let sum = counted(Command::new("false").stdout(Stdio::piped()), &mut Results::default())
+            .expect("`false` starts");
         assert_eq!(sum, Sum { passed: 0, failed: 1 });
     }
 }

@@ -143,6 +143,7 @@ mod tests {
         }
     }
 
+    /// Proves: Q6.
     #[test]
     fn claims_what_has_no_ports_and_refuses_ah_by_name() {
         assert_eq!(claims(4), Ok(Class::Ipip));
@@ -163,6 +164,7 @@ mod tests {
         }
     }
 
+    /// Proves: V1, Q2, V5.
     #[test]
     fn a_second_host_is_refused_until_the_first_has_been_idle() {
         let gateway = gateway();
@@ -178,6 +180,7 @@ mod tests {
         assert_eq!(gateway.sessions.get(&key(View::Inbound, S, OUTSIDE, 115)).unwrap().address, B);
     }
 
+    /// Proves: N5, V5.
     #[test]
     fn nothing_starts_from_outside() {
         let gateway = gateway();

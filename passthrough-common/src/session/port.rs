@@ -36,6 +36,7 @@ pub fn shared(settings: &Settings, protocol: u8) -> (u16, u16) {
 mod tests {
     use super::*;
 
+    /// Proves: U4.
     #[test]
     fn the_class_of_a_port_is_kept() {
         let settings = Settings::DEFAULT;

@@ -66,12 +66,14 @@ pub const fn apply_udp(checksum: u16, delta: u32) -> u16 {
 mod tests {
     use super::*;
 
+    /// Proves: K1.
     #[test]
     fn rfc_1624_section_4_gives_zero_and_not_minus_zero() {
         // K1: the vector of RFC 1624 section 4.
         assert_eq!(apply(0xdd2f, delta16(0x5555, 0x3285)), 0x0000);
     }
 
+    /// Proves: K2, K3.
     #[test]
     fn a_udp_zero_stays_and_a_computed_zero_becomes_all_ones() {
         assert_eq!(apply_udp(0, 0x1234), 0, "K2");

@@ -28,8 +28,9 @@ impl Header {
 mod tests {
     use super::*;
 
+    /// Proves: Z53.
     #[test]
-    fn refuses_malformed_spi_zero_and_takes_reserved_ones_z53() {
+    fn refuses_malformed_and_takes_reserved_spis() {
         assert_eq!(Header::new(0, 1), None);
         assert_eq!(Header::new(255, 258), Some(Header { spi: 255, sequence: 258 }));
     }

@@ -82,8 +82,9 @@ mod tests {
         assert_eq!(parse(0x00, 32, 0), Exchange::Other, "Z56");
     }
 
+    /// Proves: Z56.
     #[test]
-    fn fold_tells_neighbours_apart_and_refuses_zero_z56() {
+    fn fold_tells_neighbours_apart_and_refuses_zero() {
         assert_eq!(fold(0, 0), None);
         let mut folds = std::collections::HashSet::new();
         for low in 1..1000 {

@@ -24,10 +24,7 @@ pub struct Breach {
 
 /// Looks at every source and every manifest; fails if a rule is broken.
 pub fn run() -> Result<()> {
-    let top = process::top();
-    let mut files = Vec::new();
-    collect(&top, &mut files)?;
-    files.sort();
+    let (top, files) = (process::top(), sources()?);
     let mut count = 0;
     for file in &files {
         let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
@@ -47,6 +44,17 @@ pub fn run() -> Result<()> {
     }
     println!("tidy: {} files keep the house rules", files.len());
     Ok(())
+}
+
+/// Every source and every manifest, in order.
+///
+/// # Errors
+/// A folder cannot be read.
+pub fn sources() -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect(&process::top(), &mut files)?;
+    files.sort();
+    Ok(files)
 }
 
 /// Adds the sources and manifests below a folder.

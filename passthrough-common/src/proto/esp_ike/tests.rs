@@ -162,8 +162,9 @@ fn packet(class: Class, ends: (u32, u32), outbound: bool, ports: u32, l4: Vec<u8
     (Frame(bytes), flow)
 }
 
+/// Proves: E1.
 #[test]
-fn e1_one_client_is_learned_from_the_first_inbound_packet() {
+fn one_client_is_learned_from_the_first_inbound_packet() {
     let lab = Lab::new();
     assert_eq!(lab.sends(A, S, 0x1001, 1), Ok(OUTSIDE));
     assert_eq!(lab.answers(S, 0x2001, 1), Ok(A));
@@ -173,8 +174,9 @@ fn e1_one_client_is_learned_from_the_first_inbound_packet() {
     assert_eq!(table::owner(&lab.0, &esp_key(View::Quoted, S, OUTSIDE, 0x1001)), Some(A));
 }
 
+/// Proves: E2.
 #[test]
-fn e2_two_clients_one_after_the_other() {
+fn two_clients_one_after_the_other() {
     let lab = Lab::new();
     lab.pair(A, S, 0x1001, 0x2001);
     lab.pair(B, S, 0x1002, 0x2002);
@@ -182,8 +184,9 @@ fn e2_two_clients_one_after_the_other() {
     assert_eq!(lab.answers(S, 0x2002, 2), Ok(B));
 }
 
+/// Proves: E3.
 #[test]
-fn e3_the_second_client_waits_until_the_first_is_learned() {
+fn the_second_client_waits_until_the_first_is_learned() {
     let lab = Lab::new();
     lab.sends(A, S, 0x1001, 1).unwrap();
     lab.asks(B, S, 0xb, (0x10, 2), 0).unwrap();
@@ -195,8 +198,9 @@ fn e3_the_second_client_waits_until_the_first_is_learned() {
     assert_eq!(lab.answers(S, 0x2002, 1), Ok(B));
 }
 
+/// Proves: E3.
 #[test]
-fn e3_or_for_three_seconds() {
+fn a_client_waits_for_three_seconds_at_most() {
     let lab = Lab::new();
     lab.sends(A, S, 0x1001, 1).unwrap();
     lab.wait(2);
@@ -208,8 +212,9 @@ fn e3_or_for_three_seconds() {
     assert_eq!(lab.answers(S, 0x2001, 1), Ok(A), "then the only lazy one");
 }
 
+/// Proves: E5.
 #[test]
-fn e5_the_server_first_needs_ike_before() {
+fn the_server_first_needs_ike_before() {
     let lab = Lab::new();
     assert_eq!(lab.answers(S, 0x2001, 1), Err(Reason::EspUnsolicited));
     lab.pair(B, S, 0x1002, 0x2002);
@@ -221,8 +226,9 @@ fn e5_the_server_first_needs_ike_before() {
     assert_eq!(lab.sends(C, S, 0x1003, 1), Ok(OUTSIDE));
 }
 
+/// Proves: E6.
 #[test]
-fn e6_two_lazy_windows_are_ambiguous() {
+fn two_lazy_windows_are_ambiguous() {
     let lab = Lab::new();
     lab.sends(A, S, 0x1001, 1).unwrap();
     lab.wait(3);
@@ -232,8 +238,9 @@ fn e6_two_lazy_windows_are_ambiguous() {
     assert_eq!(lab.answers(S, 0x2001, 500), Err(Reason::EspAmbiguous));
 }
 
+/// Proves: E7.
 #[test]
-fn e7_rekey_by_the_client_with_three_others() {
+fn rekey_by_the_client_with_three_others() {
     let lab = Lab::new();
     lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
     for (index, host) in [A, B, C, C + 1].into_iter().enumerate() {
@@ -249,8 +256,9 @@ fn e7_rekey_by_the_client_with_three_others() {
     assert_eq!(lab.sends(B, S, 0x4002, 1), Ok(OUTSIDE), "A's window is closed");
 }
 
+/// Proves: E8.
 #[test]
-fn e8_rekey_by_the_server_in_both_versions() {
+fn rekey_by_the_server_in_both_versions() {
     let lab = Lab::new();
     lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
     lab.pair(A, S, 0x1001, 0x2001);
@@ -267,8 +275,9 @@ fn e8_rekey_by_the_server_in_both_versions() {
     assert_eq!(lab.answers(S, 0x3011, 1), Ok(A));
 }
 
+/// Proves: E9.
 #[test]
-fn e9_a_window_that_nothing_fills_does_no_harm() {
+fn a_window_that_nothing_fills_does_no_harm() {
     let lab = Lab::new();
     lab.asks(A, S, 0xa, CHILD, REQUEST).unwrap();
     lab.replies(S, 0xa, CHILD, RESPONSE).unwrap();
@@ -276,8 +285,9 @@ fn e9_a_window_that_nothing_fills_does_no_harm() {
     lab.pair(B, S, 0x1002, 0x2002);
 }
 
+/// Proves: E10.
 #[test]
-fn e10_the_same_spi_from_two_servers() {
+fn the_same_spi_from_two_servers() {
     let lab = Lab::new();
     lab.pair(A, S, 0x1001, 0x2001);
     lab.pair(B, T, 0x1001, 0x2001);
@@ -286,8 +296,9 @@ fn e10_the_same_spi_from_two_servers() {
     assert_eq!(lab.sends(A, S, 0x1001, 3), Ok(OUTSIDE));
 }
 
+/// Proves: E11.
 #[test]
-fn e11_the_first_owner_of_an_spi_keeps_it() {
+fn the_first_owner_of_an_spi_keeps_it() {
     let lab = Lab::new();
     lab.pair(A, S, 0x1001, 0x2001);
     assert_eq!(lab.sends(B, S, 0x1001, 1), Err(Reason::EspConflict), "outbound: the server gave it to A");
@@ -295,16 +306,18 @@ fn e11_the_first_owner_of_an_spi_keeps_it() {
     assert_eq!(lab.answers(S, 0x2001, 1), Ok(A), "inbound: N1");
 }
 
+/// Proves: E12.
 #[test]
-fn e12_state_loss_with_one_client() {
+fn state_loss_with_one_client() {
     let lab = Lab::new();
     assert_eq!(lab.answers(S, 0x2001, 7000), Err(Reason::EspUnsolicited));
     lab.sends(A, S, 0x1001, 8000).unwrap();
     assert_eq!(lab.answers(S, 0x2001, 7001), Ok(A));
 }
 
+/// Proves: E12.
 #[test]
-fn e12_state_loss_with_several_clients_guesses_nothing() {
+fn state_loss_with_several_clients_guesses_nothing() {
     let lab = Lab::new();
     lab.sends(A, S, 0x1001, 8000).unwrap();
     assert_eq!(lab.sends(B, S, 0x1002, 900), Err(Reason::EspHold));
@@ -320,8 +333,9 @@ fn e12_state_loss_with_several_clients_guesses_nothing() {
     assert_eq!(lab.answers(S, 0x2002, 951), Ok(B));
 }
 
+/// Proves: E13.
 #[test]
-fn e13_a_host_that_floated_takes_no_plain_esp() {
+fn a_host_that_floated_takes_no_plain_esp() {
     let lab = Lab::new();
     lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
     floated(&lab.0, A, S);
@@ -330,6 +344,7 @@ fn e13_a_host_that_floated_takes_no_plain_esp() {
     assert_eq!(lab.answers(S, 0x2002, 70), Ok(B));
 }
 
+/// Proves: E13.
 #[test]
 fn a_host_with_plain_esp_beside_nat_traversal_stays_a_candidate() {
     let lab = Lab::new();
@@ -340,8 +355,9 @@ fn a_host_with_plain_esp_beside_nat_traversal_stays_a_candidate() {
     assert_eq!(lab.answers(S, 0x2001, 1), Ok(A), "not B's, who is all that would be left");
 }
 
+/// Proves: E14.
 #[test]
-fn e14_idle_and_membership_expire_at_their_times() {
+fn idle_and_membership_expire_at_their_times() {
     let lab = Lab::new();
     lab.pair(A, S, 0x1001, 0x2001);
     lab.wait(299);
@@ -359,8 +375,9 @@ fn e14_idle_and_membership_expire_at_their_times() {
     assert_eq!(lab.answers(S, 0x2012, 3), Err(Reason::EspUnsolicited));
 }
 
+/// Proves: E18.
 #[test]
-fn e18_a_flood_of_unknown_spis_leaves_the_learned_one_alone() {
+fn a_flood_of_unknown_spis_leaves_the_learned_one_alone() {
     let lab = Lab::new();
     lab.pair(A, S, 0x1001, 0x2001);
     let before = lab.0.sessions.len();
@@ -376,8 +393,9 @@ fn e18_a_flood_of_unknown_spis_leaves_the_learned_one_alone() {
     assert!(lab.0.sessions.len() - before <= 64 * 3, "{}", lab.0.sessions.len());
 }
 
+/// Proves: Z54.
 #[test]
-fn z54_a_flood_of_outbound_spis_is_bounded_and_holds_no_other_client_for_long() {
+fn a_flood_of_outbound_spis_is_bounded_and_holds_no_other_client_for_long() {
     let lab = Lab::new();
     let mut refused = 0;
     for spi in 0..10_000u32 {
@@ -390,8 +408,9 @@ fn z54_a_flood_of_outbound_spis_is_bounded_and_holds_no_other_client_for_long() 
     assert_eq!(lab.sends(A, S, 0x9999, 1), Ok(OUTSIDE), "and forgotten after a minute");
 }
 
+/// Proves: Z53.
 #[test]
-fn z53_refuses_malformed() {
+fn refuses_malformed() {
     let lab = Lab::new();
     assert_eq!(lab.sends(A, S, 0, 1), Err(Reason::Malformed));
     assert_eq!(lab.esp_bytes((A, S), true, vec![0, 0, 1, 1, 0, 0, 0]), Err(Reason::Malformed));
@@ -401,8 +420,9 @@ fn z53_refuses_malformed() {
     assert!(lab.0.peers.len() == 1);
 }
 
+/// Proves: Z55.
 #[test]
-fn z55_another_host_cannot_steal_a_binding() {
+fn another_host_cannot_steal_a_binding() {
     let lab = Lab::new();
     lab.pair(A, S, 0x1001, 0x2001);
     lab.wait(20);
@@ -418,6 +438,7 @@ fn z55_another_host_cannot_steal_a_binding() {
     }
 }
 
+/// Proves: E17.
 #[test]
 fn rule_9_a_disputed_binding_that_its_host_never_uses_is_given_up() {
     let lab = Lab::new();
@@ -527,8 +548,9 @@ fn sixty_four_clients_of_one_server_are_all_learned_with_ike() {
     crowd(&Lab::new(), true);
 }
 
+/// Proves: R8.
 #[test]
-fn r8_replies_go_by_initiator_spi() {
+fn replies_go_by_initiator_spi() {
     let lab = Lab::new();
     assert_eq!(lab.asks(A, S, 0xa, SA_INIT, REQUEST), Ok(OUTSIDE));
     assert_eq!(lab.asks(B, S, 0xb, SA_INIT, REQUEST), Ok(OUTSIDE));
@@ -542,8 +564,9 @@ fn r8_replies_go_by_initiator_spi() {
     );
 }
 
+/// Proves: R9.
 #[test]
-fn r9_a_retry_keeps_its_host() {
+fn a_retry_keeps_its_host() {
     let lab = Lab::new();
     for _ in 0..3 {
         assert_eq!(lab.asks(A, S, 0xa, SA_INIT, REQUEST), Ok(OUTSIDE));
@@ -552,8 +575,9 @@ fn r9_a_retry_keeps_its_host() {
     assert_eq!(lab.0.outbound().len(), 1);
 }
 
+/// Proves: R10.
 #[test]
-fn r10_an_initiator_spi_of_another_host_is_refused() {
+fn an_initiator_spi_of_another_host_is_refused() {
     let lab = Lab::new();
     lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
     assert_eq!(lab.asks(B, S, 0xa, SA_INIT, REQUEST), Err(Reason::IkeConflict));
@@ -561,8 +585,9 @@ fn r10_an_initiator_spi_of_another_host_is_refused() {
     assert_eq!(lab.asks(B, T, 0xa, SA_INIT, REQUEST), Ok(OUTSIDE), "another server is another matter");
 }
 
+/// Proves: R11.
 #[test]
-fn r11_a_new_exchange_of_the_server() {
+fn a_new_exchange_of_the_server() {
     let lab = Lab::new();
     assert_eq!(lab.replies(S, 0x5, (0x10, 2), 0), Err(Reason::Unsolicited));
     lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
@@ -572,8 +597,9 @@ fn r11_a_new_exchange_of_the_server() {
     assert_eq!(lab.replies(S, 0x6, (0x10, 2), 0), Err(Reason::IkeAmbiguous));
 }
 
+/// Proves: R12.
 #[test]
-fn r12_a_rekeyed_sa_is_learned_from_its_first_outbound_packet() {
+fn a_rekeyed_sa_is_learned_from_its_first_outbound_packet() {
     let lab = Lab::new();
     lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
     lab.asks(B, S, 0xb, SA_INIT, REQUEST).unwrap();
@@ -581,8 +607,9 @@ fn r12_a_rekeyed_sa_is_learned_from_its_first_outbound_packet() {
     assert_eq!(lab.replies(S, 0xa2, (0x20, 37), RESPONSE), Ok(A));
 }
 
+/// Proves: R14.
 #[test]
-fn r14_an_initiator_spi_idles_out_after_five_minutes() {
+fn an_initiator_spi_idles_out_after_five_minutes() {
     let lab = Lab::new();
     lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
     lab.asks(B, S, 0xb, SA_INIT, REQUEST).unwrap();
@@ -595,8 +622,9 @@ fn r14_an_initiator_spi_idles_out_after_five_minutes() {
     assert_eq!(lab.asks(B, S, 0xa, SA_INIT, REQUEST), Ok(OUTSIDE), "free again");
 }
 
+/// Proves: Z56.
 #[test]
-fn z56_refuses_malformed_ike_and_bounds_a_flood() {
+fn refuses_malformed_ike_and_bounds_a_flood() {
     let lab = Lab::new();
     assert_eq!(lab.asks(A, S, 0, SA_INIT, REQUEST), Err(Reason::Malformed));
     assert_eq!(lab.ike_bytes((A, S), true, vec![1; 27]), Err(Reason::Malformed));

@@ -116,6 +116,7 @@ fn refuses_malformed_messages() {
     assert_eq!(parse(&error, 34, 61), Err(Reason::IcmpMalformed), "Z29");
 }
 
+/// Proves: I6, K6.
 #[test]
 fn errors_about_tcp_and_udp_reach_their_host_as_it_sent_them() {
     let gateway = gateway();
@@ -137,6 +138,7 @@ fn errors_about_tcp_and_udp_reach_their_host_as_it_sent_them() {
     }
 }
 
+/// Proves: K6, K2.
 #[test]
 fn a_quoted_udp_checksum_of_zero_stays_zero_and_a_wrong_one_stays_wrong() {
     let gateway = gateway();
@@ -160,6 +162,7 @@ fn a_quoted_udp_checksum_of_zero_stays_zero_and_a_wrong_one_stays_wrong() {
     reaches(&gateway, A, (3, 1), &wire, &sent); // I4, K5
 }
 
+/// Proves: I4.
 #[test]
 fn options_of_the_quoted_header_are_skipped() {
     let gateway = gateway();
@@ -174,6 +177,7 @@ fn options_of_the_quoted_header_are_skipped() {
     }
 }
 
+/// Proves: I5.
 #[test]
 fn extensions_behind_the_quote_are_left_alone() {
     let gateway = gateway();
@@ -220,6 +224,7 @@ fn errors_about_queries_restore_the_identifier() {
     leaves(&gateway, A, &received, &wire);
 }
 
+/// Proves: I7.
 #[test]
 fn errors_from_inside_leave_with_the_outside_endpoint() {
     let gateway = gateway();
@@ -295,6 +300,7 @@ fn open_call(gateway: &Gateway, host: u32, port: u16, (inside, outside, remote):
     settle(call(View::QuotedInside, host, inside), Rewrite::Address, (E, outside));
 }
 
+/// Proves: I16.
 #[test]
 fn errors_about_enhanced_gre_go_by_the_call_that_they_quote() {
     let gateway = gateway();
@@ -316,6 +322,7 @@ fn errors_about_enhanced_gre_go_by_the_call_that_they_quote() {
     }
 }
 
+/// Proves: I15, M2.
 #[test]
 fn errors_about_plain_gre_ipip_and_l2tpv3_go_by_what_tells_their_sessions() {
     let gateway = gateway();
@@ -356,6 +363,7 @@ fn esp(spi: u32) -> Vec<u8> {
     packet
 }
 
+/// Proves: I16, E16.
 #[test]
 fn errors_about_esp_go_by_the_spi_that_they_quote() {
     let gateway = gateway();
@@ -399,6 +407,7 @@ fn a_plain_switch_finds_its_session_by_address() {
     leaves(&gateway, A, &ipv4((S, A), 47, &gre_call(4)), &ipv4((S, E), 47, &gre_call(4)));
 }
 
+/// Proves: I3.
 #[test]
 fn bad_checksums_are_dropped_in_silence() {
     let gateway = gateway();
@@ -422,6 +431,7 @@ fn bad_checksums_are_dropped_in_silence() {
     }
 }
 
+/// Proves: M5.
 #[test]
 fn an_mtu_below_68_is_bogus_and_0_is_an_old_router() {
     let gateway = gateway();
@@ -442,6 +452,7 @@ fn an_mtu_below_68_is_bogus_and_0_is_an_old_router() {
     }
 }
 
+/// Proves: I6, Z28.
 #[test]
 fn errors_about_nothing_known_are_dropped() {
     let gateway = gateway();
@@ -463,6 +474,7 @@ fn errors_about_nothing_known_are_dropped() {
     refused(&gateway, about((E, S), (40002, 53)), false, Reason::IcmpNoSession);
 }
 
+/// Proves: Z29.
 #[test]
 fn refuses_malformed_quotes() {
     let gateway = gateway();
@@ -496,6 +508,7 @@ fn refuses_malformed_quotes() {
     assert_eq!(error_inbound(&mut first, &seen, &gateway), Ok(A));
 }
 
+/// Proves: O13.
 #[test]
 fn an_error_about_a_class_that_is_off_is_dropped_unless_it_is_the_gateways_own() {
     let mut gateway = gateway();
@@ -514,6 +527,7 @@ fn an_error_about_a_class_that_is_off_is_dropped_unless_it_is_the_gateways_own()
     assert_eq!(error_inbound(&mut error, &seen, &gateway), Ok(E));
 }
 
+/// Proves: I9.
 #[test]
 fn a_hairpinned_error_goes_through_both_translations() {
     let gateway = gateway();
@@ -556,6 +570,7 @@ fn errors_about_ike_on_500_go_by_initiator_spi() {
     }
 }
 
+/// Proves: G6.
 #[test]
 fn any_bytes_give_an_answer() {
     let gateway = gateway();

@@ -111,6 +111,7 @@ fn claims_its_own_port_when_full_and_asked_to_keep_it() {
     assert!(!is_kept(&seen, &gateway.settings, true), "L1, L5: the default");
 }
 
+/// Proves: L7.
 #[test]
 fn flow_key_is_the_header_tunnel_id_with_and_without_length() {
     let key = |message: &[u8]| {
@@ -137,6 +138,7 @@ fn only_outbound_control_must_be_read_again() {
     assert!(!reads(&hello(1), false));
 }
 
+/// Proves: Z58, L11.
 #[test]
 fn refuses_malformed_headers() {
     let key = |message: &[u8]| {
@@ -163,6 +165,7 @@ fn refuses_malformed_headers() {
     assert_eq!(key(&[0x80, 0x02, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0]), malformed, "control without length");
 }
 
+/// Proves: Z58.
 #[test]
 fn refuses_malformed_avps() {
     let gateway = gateway();
@@ -185,6 +188,7 @@ fn refuses_malformed_avps() {
     refused(control(0, &many)); // not within reach: bounded
 }
 
+/// Proves: L6, L7.
 #[test]
 fn two_clients_are_told_apart_by_the_ids_that_they_assign() {
     let gateway = gateway();
@@ -209,6 +213,7 @@ fn two_clients_are_told_apart_by_the_ids_that_they_assign() {
     assert_eq!(receive(&gateway, &data(10, true)).map(|half| half.address), Ok(A), "both tunnels work");
 }
 
+/// Proves: L8.
 #[test]
 fn the_same_id_from_two_clients_is_rewritten_for_the_second() {
     let gateway = gateway();
@@ -269,6 +274,7 @@ fn sixty_four_clients_may_all_choose_the_same_id_and_a_sixty_fifth_is_refused() 
     assert!(send(&gateway, A + 64, &assigning(SCCRQ, 0, 1)).is_ok(), "places are given again");
 }
 
+/// Proves: L9.
 #[test]
 fn a_hidden_id_is_allowed_to_the_only_client() {
     let gateway = gateway();
@@ -283,6 +289,7 @@ fn a_hidden_id_is_allowed_to_the_only_client() {
     assert!(send(&gateway, A, &message).is_ok(), "B, refused, is no company for A");
 }
 
+/// Proves: L10.
 #[test]
 fn unknown_ids_go_to_the_only_client_and_to_nobody_else() {
     let gateway = gateway();
@@ -304,6 +311,7 @@ fn unknown_ids_go_to_the_only_client_and_to_nobody_else() {
     assert_eq!(step(&mut other, &seen, &gateway), Err(Reason::L2tpUnknown), "Z58: wrong server");
 }
 
+/// Proves: Z58.
 #[test]
 fn floods_are_bounded() {
     let gateway = gateway();
@@ -328,6 +336,7 @@ fn data_without_state_opens_its_half_again() {
     assert_eq!(receive(&gateway, &data(10, true)).map(|half| half.address), Ok(A), "L10: after a restart");
 }
 
+/// Proves: L4.
 #[test]
 fn state_stays_after_the_notification_of_the_end() {
     let gateway = gateway();
@@ -355,6 +364,7 @@ fn a_session_from_before_the_option_stays_as_it_began() {
     assert_eq!(outbound_half(&gateway, A).map(|half| half.rewrite()), Some(Rewrite::Port as u8));
 }
 
+/// Proves: O6.
 #[test]
 fn off_and_on_again_starts_empty() {
     let mut gateway = gateway();

@@ -8,6 +8,7 @@ use crate::abi::settings::Idle;
 use crate::proto::gre_pptp::control;
 use crate::session::idle::LEASE;
 
+/// Proves: P1, P2, P21.
 #[test]
 fn many_clients_with_the_same_call_id_share_a_server() {
     // P1, P2: 64 clients, call ID 0 as pptpclient and poptop begin with, on both sides.
@@ -33,6 +34,7 @@ fn many_clients_with_the_same_call_id_share_a_server() {
     }
 }
 
+/// Proves: P1.
 #[test]
 fn an_id_is_kept_where_it_is_free() {
     let world = gateway();
@@ -45,6 +47,7 @@ fn an_id_is_kept_where_it_is_free() {
     assert_eq!(events(&world, Event::PptpRewritten), 0);
 }
 
+/// Proves: P3.
 #[test]
 fn one_connection_has_several_calls() {
     let world = gateway();
@@ -54,6 +57,7 @@ fn one_connection_has_several_calls() {
     assert_eq!(connection.inbound_gre(3).unwrap().twin_call(), 103);
 }
 
+/// Proves: P5, P20.
 #[test]
 fn gre_may_overtake_the_reply() {
     let world = gateway();
@@ -63,6 +67,7 @@ fn gre_may_overtake_the_reply() {
     assert!(connection.outbound_gre(0x5555).is_none(), "P20");
 }
 
+/// Proves: P6.
 #[test]
 fn a_refusal_frees_the_call_at_once() {
     let world = gateway();
@@ -75,6 +80,7 @@ fn a_refusal_frees_the_call_at_once() {
     assert_eq!(connection.call(1, 2), 1, "and the ID is free again");
 }
 
+/// Proves: P7.
 #[test]
 fn a_disconnected_call_has_five_seconds_for_what_is_in_flight() {
     let world = gateway();
@@ -106,6 +112,7 @@ fn a_call_may_follow_another_with_the_same_ids_at_once() {
     assert_eq!(connection.outbound_gre(0).unwrap().id, second);
 }
 
+/// Proves: P9.
 #[test]
 fn a_disconnect_names_either_end_s_id() {
     let world = gateway();
@@ -121,6 +128,7 @@ fn a_disconnect_names_either_end_s_id() {
     assert!(gre(&world, View::Inbound, S, OUTSIDE, 1).is_some(), "P8: the other client's call lives on");
 }
 
+/// Proves: P8.
 #[test]
 fn whatever_ends_the_connection_ends_its_calls_and_no_others() {
     // P8: types 3 and 4 from either end, FIN, RST, expiry.
@@ -150,6 +158,7 @@ fn whatever_ends_the_connection_ends_its_calls_and_no_others() {
     }
 }
 
+/// Proves: P10.
 #[test]
 fn a_call_lives_as_long_as_its_control_connection() {
     // P10: GRE silent for 2 h with an echo every minute; then the control connection silent for longer than
@@ -178,6 +187,7 @@ fn a_call_lives_as_long_as_its_control_connection() {
     assert!(connection.inbound_gre(outside).is_none() && connection.outbound_gre(2).is_none());
 }
 
+/// Proves: O4, O6.
 #[test]
 fn a_call_does_not_outlive_its_switch() {
     let mut world = gateway();
@@ -210,6 +220,7 @@ fn incoming_calls_work_from_both_sides() {
     assert!(server.outbound_gre(0x30).is_none());
 }
 
+/// Proves: I16.
 #[test]
 fn errors_about_a_call_find_it() {
     // I15, I16: what a quote shows of GRE, from outside and from inside.

@@ -13,6 +13,7 @@ fn tell(bytes: &[u8]) -> Result<(Space, u32), Reason> {
     parse(&Frame(frame), 14, 14 + bytes.len() as u32)
 }
 
+/// Proves: P22.
 #[test]
 fn claims_every_form_of_enhanced_gre() {
     // P22: data, data and acknowledgement, acknowledgement only.
@@ -23,6 +24,7 @@ fn claims_every_form_of_enhanced_gre() {
     assert_eq!(tell(&[0x30, 1, 0x88, 0x0b, 0, 0, 0, 0, 0, 0, 0, 1]), Ok((Space::CallId, selector(0))));
 }
 
+/// Proves: Z48, Z50.
 #[test]
 fn refuses_malformed() {
     let good = [0x30, 1, 0x88, 0x0b, 0, 2, 1, 2, 0, 0, 0, 1, 0xc0, 0x21];
@@ -58,6 +60,7 @@ fn a_first_fragment_is_shorter_than_its_payload_length() {
     assert_eq!(parse_part(&first, 0, 14, Part::First), Ok((Space::CallId, 0x0102)), "F10");
 }
 
+/// Proves: Q1.
 #[test]
 fn version_0_goes_by_its_key() {
     assert_eq!(tell(&[0, 0, 8, 0]), Ok((Space::Host, 0)));
@@ -88,6 +91,7 @@ fn inbound(world: &Gateway, space: Space, selector: u32) -> Option<Session> {
     world.sessions.get(&SessionKey::new(View::Inbound, S, OUTSIDE, number::GRE, space, selector))
 }
 
+/// Proves: Q2, Q3.
 #[test]
 fn each_key_has_one_host() {
     let world = gateway();
@@ -104,6 +108,7 @@ fn each_key_has_one_host() {
     assert_eq!(open_inbound(&flow(A, Space::Host, 0), &world), Err(Reason::Unsolicited), "Q5");
 }
 
+/// Proves: P20.
 #[test]
 fn enhanced_gre_without_a_call_goes_nowhere() {
     let world = gateway();
@@ -112,6 +117,7 @@ fn enhanced_gre_without_a_call_goes_nowhere() {
     assert!(world.sessions.is_empty());
 }
 
+/// Proves: P26.
 #[test]
 fn plain_lets_one_client_to_a_server() {
     let mut world = gateway();

@@ -24,6 +24,7 @@ fn lost(world: &Gateway, data: &[u8]) {
     assert_eq!(connection.call(1, 2), 1);
 }
 
+/// Proves: P18, Z41.
 #[test]
 fn a_wrong_length_loses_the_stream() {
     // Z41: also a length that the type does not fit in.
@@ -34,6 +35,7 @@ fn a_wrong_length_loses_the_stream() {
     }
 }
 
+/// Proves: P18, Z42, Z46.
 #[test]
 fn a_wrong_magic_or_type_loses_the_stream() {
     let mut magic = message(5, 0, 0, 0);
@@ -60,6 +62,7 @@ fn a_connection_without_its_start_is_not_guessed_at() {
     assert!(world.controls.is_empty());
 }
 
+/// Proves: O6.
 #[test]
 fn a_record_older_than_the_session_is_another_connection_s() {
     // O6: the session was made anew, the client goes on, then begins anew from the same port.
@@ -99,6 +102,7 @@ fn without_a_session_the_session_comes_first() {
     assert!(world.controls.is_empty());
 }
 
+/// Proves: Z43.
 #[test]
 fn a_reply_to_no_call_makes_none() {
     // Z43: nobody asked; and a second answer to a call, with another ID.
@@ -113,6 +117,7 @@ fn a_reply_to_no_call_makes_none() {
     assert_eq!(events(&world, Event::PptpUncalled), 2);
 }
 
+/// Proves: Z44.
 #[test]
 fn a_flood_of_requests_stops_at_sixteen_calls() {
     // Z44.
@@ -163,6 +168,7 @@ fn a_full_table_refuses_and_the_resend_passes() {
     assert!(connection.send(OUT, &message(7, 3, 0, 0)).is_ok());
 }
 
+/// Proves: Z47.
 #[test]
 fn a_client_cannot_name_another_s_call() {
     // Z47: type 12 with B's outside ID on A's connection.
@@ -174,6 +180,7 @@ fn a_client_cannot_name_another_s_call() {
     assert!(gre(&world, View::Inbound, S, OUTSIDE, other).is_some());
 }
 
+/// Proves: P8, Z34.
 #[test]
 fn only_the_exact_reset_ends_calls() {
     // Z34, P8: others pass and change nothing.
@@ -188,6 +195,7 @@ fn only_the_exact_reset_ends_calls() {
     assert!(connection.inbound_gre(outside).is_none());
 }
 
+/// Proves: Z35.
 #[test]
 fn a_syn_on_a_live_connection_changes_nothing() {
     // Z35.
@@ -203,6 +211,7 @@ fn a_syn_on_a_live_connection_changes_nothing() {
     assert!(connection.inbound_gre(outside).is_some());
 }
 
+/// Proves: G6.
 #[test]
 fn any_bytes_give_a_verdict() {
     // G6: random data, cut at random.

@@ -13,6 +13,7 @@ fn expected(kind: u16, direction: Direction, server_inside: bool, ids: (u16, u16
     }
 }
 
+/// Proves: P4.
 #[test]
 fn each_message_is_rewritten_in_its_direction_and_nowhere_else() {
     // P4: 15 types and an unknown one, both directions, both roles, on a call that is connected.
@@ -59,6 +60,7 @@ fn an_id_of_no_call_passes_as_it_is() {
     assert_eq!(connection.send(OUT, &before), Ok(before));
 }
 
+/// Proves: P19.
 #[test]
 fn unknown_and_longer_messages_are_skipped_by_their_length() {
     let world = gateway();
@@ -86,6 +88,7 @@ fn plain_reads_nothing() {
     assert!(world.controls.is_empty());
 }
 
+/// Proves: T2.
 #[test]
 fn the_handshake_may_cross_and_repeat() {
     let world = gateway();

@@ -9,6 +9,7 @@ fn occupied(world: &Gateway, id: u16) {
     assert_eq!(Connection::client(world, B, S, 1025).call(id, 0x7777), id);
 }
 
+/// Proves: P13, P14.
 #[test]
 fn a_request_is_rewritten_whatever_way_it_is_cut_in_two() {
     // P13, P14, P17: all 167 two-way splits of type 7, cut after an even or odd number of bytes.
@@ -27,6 +28,7 @@ fn a_request_is_rewritten_whatever_way_it_is_cut_in_two() {
     }
 }
 
+/// Proves: P13, P14.
 #[test]
 fn a_reply_is_rewritten_whatever_way_it_is_cut_in_two() {
     // P13, P14: all 31 two-way splits of type 8.
@@ -66,6 +68,7 @@ fn every_split_also_works_where_the_server_is_inside() {
     }
 }
 
+/// Proves: P13.
 #[test]
 fn one_byte_per_segment_is_enough() {
     let world = gateway();
@@ -83,6 +86,7 @@ fn one_byte_per_segment_is_enough() {
     assert!(connection.outbound_gre(0x44).is_some());
 }
 
+/// Proves: P12.
 #[test]
 fn several_messages_in_a_segment_are_all_read() {
     let world = gateway();
@@ -102,6 +106,7 @@ fn several_messages_in_a_segment_are_all_read() {
     assert_eq!(out[..16 * 16 + 12], many[..16 * 16 + 12]);
 }
 
+/// Proves: P15.
 #[test]
 fn data_sent_again_leaves_as_before_however_it_is_cut() {
     // P15: whole, then in two at every place, then one byte at a time.
@@ -126,6 +131,7 @@ fn data_sent_again_leaves_as_before_however_it_is_cut() {
     assert_eq!(world.sessions.len(), sessions, "no second mapping");
 }
 
+/// Proves: P15.
 #[test]
 fn new_data_behind_data_sent_again_is_read() {
     let world = gateway();
@@ -144,6 +150,7 @@ fn new_data_behind_data_sent_again_is_read() {
     assert_eq!(connection.inbound_gre(4).unwrap().id, 4);
 }
 
+/// Proves: P16.
 #[test]
 fn a_segment_ahead_of_a_gap_waits_for_its_resend() {
     let world = gateway();
@@ -162,6 +169,7 @@ fn a_segment_ahead_of_a_gap_waits_for_its_resend() {
     assert_ne!(id_at(&out, 12), 3);
 }
 
+/// Proves: Z45.
 #[test]
 fn bytes_seen_first_win() {
     // Z45: sent again with another call ID.
