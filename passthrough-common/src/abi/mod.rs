@@ -7,6 +7,7 @@ pub mod class;
 pub mod control;
 pub mod count;
 pub mod exit;
+pub mod forward;
 pub mod names;
 pub mod peers;
 #[cfg(feature = "user")]
@@ -21,6 +22,7 @@ pub use class::{CLASSES, Class, Direction, Switch};
 pub use control::{Call, Control, Field, Stream};
 pub use count::{Counter, Event};
 pub use exit::{Epoch, Exit};
+pub use forward::Forward;
 pub use peers::{Peer, PeerKey, Peers};
 pub use reason::Reason;
 pub use session::{Binding, BindingKey, Fragment, FragmentKey, Session, SessionKey, Space, View};
@@ -28,4 +30,4 @@ pub use settings::{Filtering, Interface, Link, Settings, Side};
 pub use ticks::Ticks;
 
 /// Version of everything in this module; kept in [`Settings::version`] and compared before pinned maps are reused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;

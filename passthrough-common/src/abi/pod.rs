@@ -23,5 +23,6 @@ plain!(
     PeerKey,
     Peers,
     Counter,
-    Exit
+    Exit,
+    Forward
 );

@@ -99,16 +99,7 @@ fn insert<W: World>(world: &W, flow: &Flow, by: &By) -> Result<(), Reason> {
     halves::insert(world, &pair, by.conflict)
 }
 
-/// What becomes of an inbound packet without a session: nothing starts from outside (conformance V5).
-///
-/// # Errors
-///
-/// Always: [`Reason::Unsolicited`], or that of [`claims`].
-pub fn open_inbound<W: World>(flow: &Flow, _world: &W) -> Result<(), Reason> {
-    claims(flow.protocol)?;
-    Err(Reason::Unsolicited)
-}
-
+// On a miss from outside: nothing starts there, but by a port forward (conformance V5).
 // advance: idle time alone (`settings::Idle::Generic`); there is no state. edits: the address, `Rewrite::Address`.
 
 #[cfg(test)]
@@ -176,15 +167,6 @@ mod tests {
         gateway.wait(Ticks::from_secs(2));
         assert_eq!(open_outbound(&flow(B, S, 115), &gateway), Ok(()), "Q2: after the idle time");
         assert_eq!(gateway.sessions.get(&key(View::Inbound, S, OUTSIDE, 115)).unwrap().address, B);
-    }
-
-    #[test]
-    fn nothing_starts_from_outside() {
-        let gateway = gateway();
-        let inbound = Flow { progress: 0, ..flow(S, OUTSIDE, 115) };
-        assert_eq!(open_inbound(&inbound, &gateway), Err(Reason::Unsolicited), "V5");
-        assert_eq!(open_inbound(&Flow { protocol: 51, ..inbound }, &gateway), Err(Reason::AhNat));
-        assert!(gateway.sessions.is_empty());
     }
 
     #[test]

@@ -20,13 +20,14 @@ struct Ends {
     remote: (u32, u16),
 }
 
-/// On a miss from inside: gives the endpoint its outside one, and makes the session.
+/// On a miss from inside: gives the endpoint its outside one, and makes the session. `forwarded` is the outside port of
+/// the forward that leads to the endpoint, or 0: that needs no binding.
 ///
 /// # Errors
 ///
 /// As [`endpoint::hold`] and [`halves::insert`].
 #[inline(never)]
-pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), Reason> {
+pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool, forwarded: u16) -> Result<(), Reason> {
     // An identifier belongs to both ends of a query: it is the local one here, and no remote one.
     let (near, far) = match flow.space {
         Space::Ports => (flow.source_port(), flow.destination_port()),
@@ -35,10 +36,16 @@ pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), 
     let (inside, remote) = ((flow.source, near), (flow.destination, far));
     let shared = if own { (0, 0) } else { port::shared(world.settings(), flow.protocol) };
     let wish = Wish { inside, remote, protocol: flow.protocol, class: flow.class, shared, own };
-    let outside = endpoint::hold(world, &wish)?;
+    let (outside, flags) = if forwarded != 0 {
+        ((endpoint::outside_address(world, flow.source), forwarded), 0)
+    } else {
+        (endpoint::hold(world, &wish)?, flag::BOUND | if own { flag::OWN } else { 0 })
+    };
     let ends = Ends { inside, outside, remote };
-    insert(world, flow, &ends, own)?;
-    if flow.space == Space::Ports && filtering(world, flow.protocol, flow.class) == Filtering::Address {
+    insert(world, flow, &ends, flags)?;
+    // Anybody may send to a forwarded port.
+    let is_asked = forwarded == 0 && flow.space == Space::Ports;
+    if is_asked && filtering(world, flow.protocol, flow.class) == Filtering::Address {
         permit(world, flow, &ends);
     }
     Ok(())
@@ -79,7 +86,7 @@ pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
     }
     // The session belongs to the class of its binding: a server may answer from any port (conformance L2, O5).
     let flow = Flow { class: Class::from_index(binding.class), ..*flow };
-    insert(world, &flow, &Ends { inside, outside, remote }, false)?;
+    insert(world, &flow, &Ends { inside, outside, remote }, flag::BOUND)?;
     Ok(false)
 }
 
@@ -98,9 +105,9 @@ fn permit_key(outside: (u32, u16), remote: u32, protocol: u8) -> SessionKey {
     SessionKey::ports(View::Permit, (remote, 0), outside, protocol)
 }
 
-/// Puts both halves into the table; gives the binding back if that fails.
+/// Puts both halves into the table; gives the binding back, if they hold one, if that fails.
 #[inline(always)]
-fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, own: bool) -> Result<(), Reason> {
+fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, flags: u8) -> Result<(), Reason> {
     let Ends { inside, outside, remote } = *ends;
     let is_query = flow.protocol == number::ICMP;
     let key = |view, local: (u32, u16)| {
@@ -117,14 +124,14 @@ fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, own: bool) -> Result<()
         outside,
         class: flow.class,
         rewrite: if is_query { Rewrite::Identifier } else { Rewrite::Port },
-        flags: flag::BOUND | if own { flag::OWN } else { 0 },
+        flags,
     };
     if flow.protocol == number::TCP && flow.class == Class::Pptp {
         // What is known of an earlier connection between the same ends is not of this one.
         world.controls().update(&pair.outbound, |control| control.outdated = 1);
     }
     let inserted = halves::insert(world, &pair, Reason::Contended);
-    if inserted.is_err() {
+    if inserted.is_err() && flags & flag::BOUND != 0 {
         endpoint::release(world, &BindingKey::new(Direction::Inbound, outside.0, outside.1, flow.protocol));
     }
     inserted

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::abi::exit::EXITS;
 use crate::abi::{
-    Binding, BindingKey, Call, Class, Control, Counter, Direction, Event, Exit, Field, Fragment, FragmentKey,
-    Interface, Link, Peer, PeerKey, Peers, Reason, Session, SessionKey, Settings, Side, Stream, Ticks, View,
-    settings,
+    Binding, BindingKey, Call, Class, Control, Counter, Direction, Event, Exit, Field, Forward, Fragment,
+    FragmentKey, Interface, Link, Peer, PeerKey, Peers, Reason, Session, SessionKey, Settings, Side, Stream,
+    Ticks, View, settings,
 };
 
 /// A frame in memory.
@@ -121,6 +121,8 @@ pub struct Gateway {
     pub sessions: Memory<SessionKey, Session>,
     /// The binding table.
     pub bindings: Memory<BindingKey, Binding>,
+    /// The port forwards.
+    pub forwards: Memory<BindingKey, Forward>,
     /// The fragment table.
     pub fragments: Memory<FragmentKey, Fragment>,
     /// The control connections.
@@ -177,6 +179,7 @@ impl Gateway {
             settings,
             sessions: Memory::with_capacity(capacity),
             bindings: Memory::with_capacity(capacity),
+            forwards: Memory::with_capacity(1024),
             fragments: Memory::with_capacity(capacity),
             controls: Memory::with_capacity(1024),
             peers: Memory::with_capacity(1024),
@@ -196,6 +199,13 @@ impl Gateway {
     /// Lets time pass.
     pub fn wait(&self, length: Ticks) {
         self.now.set(self.now.get().plus(length));
+    }
+
+    /// Forwards an outside port to an inside host and port.
+    pub fn forward(&self, protocol: u8, port: u16, to: (u32, u16)) {
+        for (key, end) in Forward::ends(protocol, port, port, to) {
+            self.forwards.insert(&key, &end).expect("a forward of its own");
+        }
     }
 
     /// Sets the seed of the random numbers.
@@ -237,6 +247,7 @@ pub fn arrival(side: Side) -> Arrival {
 impl Tables for Gateway {
     type Sessions = Memory<SessionKey, Session>;
     type Bindings = Memory<BindingKey, Binding>;
+    type Forwards = Memory<BindingKey, Forward>;
     type Fragments = Memory<FragmentKey, Fragment>;
     type Controls = Memory<SessionKey, Control>;
     type Peers = Memory<PeerKey, Peers>;
@@ -249,6 +260,9 @@ impl Tables for Gateway {
     }
     fn bindings(&self) -> &Self::Bindings {
         &self.bindings
+    }
+    fn forwards(&self) -> &Self::Forwards {
+        &self.forwards
     }
     fn fragments(&self) -> &Self::Fragments {
         &self.fragments

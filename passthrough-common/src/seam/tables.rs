@@ -1,7 +1,8 @@
 //! The tables: keyed values that are changed in place.
 
 use crate::abi::{
-    Binding, BindingKey, Control, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey, Settings,
+    Binding, BindingKey, Control, Forward, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey,
+    Settings,
 };
 
 /// Why an insertion was refused.
@@ -43,6 +44,8 @@ pub trait Tables {
     type Sessions: Table<SessionKey, Session>;
     /// The binding table.
     type Bindings: Bindings;
+    /// The port forwards: read here, written by userspace alone.
+    type Forwards: Table<BindingKey, Forward>;
     /// The fragment table.
     type Fragments: Table<FragmentKey, Fragment>;
     /// The PPTP control connections.
@@ -56,6 +59,8 @@ pub trait Tables {
     fn sessions(&self) -> &Self::Sessions;
     /// The binding table.
     fn bindings(&self) -> &Self::Bindings;
+    /// The port forwards, by either end: [`Forward::outside`], [`Forward::inside`].
+    fn forwards(&self) -> &Self::Forwards;
     /// The fragment table.
     fn fragments(&self) -> &Self::Fragments;
     /// The PPTP control connections, by the outbound session key of the connection.

@@ -7,7 +7,8 @@ use aya_ebpf::bindings::{__sk_buff, BPF_NOEXIST};
 use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use aya_ebpf::maps::{HashMap, LruHashMap};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey, Settings, Ticks,
+    Binding, BindingKey, Control, Forward, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey,
+    Settings, Ticks,
 };
 use passthrough_common::path::sweep::{Sweep, visit};
 use passthrough_common::seam::{Bindings, Clock, Refused, Table, Tables};
@@ -68,6 +69,7 @@ fn refused(error: i32) -> Refused {
 
 table!(SessionTable, HashMap, SessionKey, Session);
 table!(BindingTable, HashMap, BindingKey, Binding);
+table!(ForwardTable, HashMap, BindingKey, Forward);
 table!(FragmentTable, LruHashMap, FragmentKey, Fragment);
 table!(ControlTable, HashMap, SessionKey, Control);
 table!(PeerTable, HashMap, PeerKey, Peers);
@@ -104,6 +106,7 @@ impl Bindings for BindingTable {
 impl<C> Tables for Kernel<C> {
     type Sessions = SessionTable;
     type Bindings = BindingTable;
+    type Forwards = ForwardTable;
     type Fragments = FragmentTable;
     type Controls = ControlTable;
     type Peers = PeerTable;
@@ -119,6 +122,10 @@ impl<C> Tables for Kernel<C> {
     #[inline(always)]
     fn bindings(&self) -> &BindingTable {
         BindingTable::of(&maps::BINDINGS)
+    }
+    #[inline(always)]
+    fn forwards(&self) -> &ForwardTable {
+        ForwardTable::of(&maps::FORWARDS)
     }
     #[inline(always)]
     fn fragments(&self) -> &FragmentTable {

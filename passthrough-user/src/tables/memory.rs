@@ -8,7 +8,8 @@ use std::{
 use anyhow::Context;
 use aya::maps::{HashMap as KernelHash, IterableMap, Map, MapData, MapError};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey, names::map,
+    Binding, BindingKey, Control, Forward, Fragment, FragmentKey, PeerKey, Peers, Session, SessionKey,
+    names::map,
 };
 
 use super::{Tables, walk_limit};
@@ -42,6 +43,7 @@ impl Tables {
             map::INTERFACES => self.interfaces()?.len() as u64,
             map::SESSIONS => count::<SessionKey, Session>(Map::HashMap(data))?,
             map::BINDINGS => count::<BindingKey, Binding>(Map::HashMap(data))?,
+            map::FORWARDS => count::<BindingKey, Forward>(Map::HashMap(data))?,
             map::FRAGMENTS => count::<FragmentKey, Fragment>(Map::LruHashMap(data))?,
             map::CONTROLS => count::<SessionKey, Control>(Map::HashMap(data))?,
             map::PEERS => count::<PeerKey, Peers>(Map::HashMap(data))?,

@@ -4,8 +4,8 @@
 use anyhow::bail;
 use aya::maps::{MapInfo, MapType};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Counter, Event, Exit, Fragment, FragmentKey, Interface, PeerKey, Peers,
-    Session, SessionKey, Settings, exit::EXITS, names::map, settings::PORTS,
+    Binding, BindingKey, Control, Counter, Event, Exit, Forward, Fragment, FragmentKey, Interface, PeerKey,
+    Peers, Session, SessionKey, Settings, exit::EXITS, forward::FORWARDS, names::map, settings::PORTS,
 };
 
 /// The shape of a map: kind, bytes of a key, bytes of a value, entries where they are fixed.
@@ -26,6 +26,10 @@ fn expected(name: &str) -> Option<Shape> {
         map::INTERFACES => array(MapType::Array, size_of::<Interface>(), PORTS as usize),
         map::SESSIONS => hash(MapType::Hash, size_of::<SessionKey>(), size_of::<Session>()),
         map::BINDINGS => hash(MapType::Hash, size_of::<BindingKey>(), size_of::<Binding>()),
+        map::FORWARDS => Shape {
+            entries: Some(2 * FORWARDS as usize),
+            ..hash(MapType::Hash, size_of::<BindingKey>(), size_of::<Forward>())
+        },
         map::FRAGMENTS => hash(MapType::LruHash, size_of::<FragmentKey>(), size_of::<Fragment>()),
         map::CONTROLS => hash(MapType::Hash, size_of::<SessionKey>(), size_of::<Control>()),
         map::PEERS => hash(MapType::Hash, size_of::<PeerKey>(), size_of::<Peers>()),
