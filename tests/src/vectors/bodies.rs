@@ -47,6 +47,7 @@ pub fn pptp(kind: u16, call_id: u16, peer_call_id: u16, result: u8) -> Vec<u8> {
         7 => 168,
         8 => 32,
         13 => 148,
+        15 => 24,
         _ => 16,
     };
     let mut bytes: Vec<u8> = (0..length).map(|index| (index * 7 + 1) as u8).collect();

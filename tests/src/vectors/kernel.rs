@@ -12,8 +12,8 @@ use aya::programs::{
 use aya::{Ebpf, EbpfLoader, Pod};
 use passthrough_common::abi::names::{STEPS, map, program};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Counter, Fragment, FragmentKey, Interface, PeerKey, Peers, Session,
-    SessionKey, Settings, Side, Ticks,
+    Binding, BindingKey, Control, Counter, Forward, Fragment, FragmentKey, Interface, PeerKey, Peers,
+    Session, SessionKey, Settings, Side, Ticks,
 };
 
 use passthrough_common::path::{Hook, step};
@@ -71,6 +71,7 @@ pub struct Kernel {
     devices: DevMap<MapData>,
     sessions: Table<MapData, SessionKey, Session>,
     bindings: Table<MapData, BindingKey, Binding>,
+    forwards: Table<MapData, BindingKey, Forward>,
     fragments: Table<MapData, FragmentKey, Fragment>,
     controls: Table<MapData, SessionKey, Control>,
     peers: Table<MapData, PeerKey, Peers>,
@@ -151,6 +152,7 @@ impl Kernel {
             devices: DevMap::try_from(taken(&mut programs, map::DEVICES)?)?,
             sessions: Table::try_from(taken(&mut programs, map::SESSIONS)?)?,
             bindings: Table::try_from(taken(&mut programs, map::BINDINGS)?)?,
+            forwards: Table::try_from(taken(&mut programs, map::FORWARDS)?)?,
             fragments: Table::try_from(taken(&mut programs, map::FRAGMENTS)?)?,
             controls: Table::try_from(taken(&mut programs, map::CONTROLS)?)?,
             peers: Table::try_from(taken(&mut programs, map::PEERS)?)?,
@@ -172,6 +174,7 @@ impl Kernel {
     pub fn renew(&mut self) -> Result<()> {
         empty(&mut self.sessions)?;
         empty(&mut self.bindings)?;
+        empty(&mut self.forwards)?;
         empty(&mut self.fragments)?;
         empty(&mut self.controls)?;
         empty(&mut self.peers)?;
@@ -376,6 +379,12 @@ impl Device for Kernel {
             self.listeners.0.push(UdpSocket::bind(local).expect("a UDP socket"));
         } else {
             self.listeners.1.push(TcpListener::bind(local).expect("a TCP socket"));
+        }
+    }
+
+    fn forward(&mut self, protocol: u8, port: u16, to: (u32, u16)) {
+        for (key, end) in Forward::ends(protocol, port, port, to) {
+            self.forwards.insert(key, end, 0).expect("a forward is written");
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod by_address;
 pub mod checksums;
+pub mod forward;
 pub mod fragments;
 pub mod icmp;
 pub mod icmp_errors;
@@ -29,6 +30,7 @@ pub const ALL: &[(&str, &[Vector])] = &[
     ("protocols by address", by_address::VECTORS),
     ("IPsec", ipsec::VECTORS),
     ("L2TP", l2tp::VECTORS),
+    ("port forwards", forward::VECTORS),
     ("ICMP errors", icmp_errors::VECTORS),
     ("switches", switches::VECTORS),
     ("IPv6", ipv6::VECTORS),
