@@ -48,17 +48,16 @@ pub fn outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Verdict {
     Verdict::go_on(step, flow.progress)
 }
 
-/// Makes the session of an outbound packet that goes by ports or by addresses alone. `forwarded` is the outside port of
-/// the forward that leads to its source, or 0.
+/// Makes the session of an outbound packet that goes by ports or by addresses alone.
 ///
 /// # Errors
 ///
 /// The protocol's reason, or [`Reason::Spoofed`].
 #[inline(always)]
-pub fn make_outbound<W: World>(world: &W, flow: &Flow, own: bool, forwarded: u16) -> Result<(), Reason> {
+pub fn make_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), Reason> {
     match flow.space {
         Space::Ports | Space::Identifier => {
-            tcp_udp::open_outbound(world, flow, own, forwarded)?;
+            tcp_udp::open_outbound(world, flow, own)?;
             if flow.class == Class::NatT {
                 esp_ike::floated(world, flow.source, flow.destination);
             }

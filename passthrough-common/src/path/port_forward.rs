@@ -12,7 +12,7 @@
 
 use crate::abi::session::Rewrite;
 use crate::abi::{BindingKey, Class, Forward, Reason, Settings, Space, Switch};
-use crate::proto::{Flow, Part, endpoint, l2tp, number, progress};
+use crate::proto::{Flow, Part, endpoint, esp_ike, l2tp, number, progress, tcp_udp};
 use crate::seam::{Table, World};
 use crate::session::tcp;
 use crate::wire::pptp;
@@ -110,6 +110,24 @@ pub fn outside_port<W: World>(world: &W, flow: &mut Flow) -> u16 {
     let Some(forward) = world.forwards().get(&key) else { return 0 };
     flow.class = class_at(world.settings(), flow, forward.port, flow.destination);
     forward.port
+}
+
+/// Makes the session of a packet of a forward's host, which leaves from this outside port.
+///
+/// Apart from [`open::make_outbound`], for the verifier: the port has told it the class, and it would walk every
+/// protocol's way once for each.
+///
+/// # Errors
+///
+/// [`Reason::SwitchedOff`], and as [`tcp_udp::open_forwarded`].
+#[inline(always)]
+pub fn answer<W: World>(world: &W, flow: &Flow, port: u16) -> Result<(), Reason> {
+    gate::check(world.settings(), flow.class, Reason::SwitchedOff)?;
+    tcp_udp::open_forwarded(world, flow, port)?;
+    if flow.class == Class::NatT {
+        esp_ike::floated(world, flow.source, flow.destination);
+    }
+    Ok(())
 }
 
 /// The class of a packet of a server at this outside port: the port's, if that has a switch, else the packet's own.

@@ -9,7 +9,7 @@ use crate::seam::{Hop, Packet, Towards, World};
 use super::forward::{self, Path};
 use super::lookup::Edit;
 use super::parse::{self, Network};
-use super::{Action, Hook, Verdict, classify, gate, hook, ipv6, open, port_forward, renew, translate};
+use super::{Action, Hook, Verdict, classify, hook, ipv6, open, port_forward, renew, translate};
 
 /// What a packet has been through when it is new at a hook.
 pub const fn initial(hook: Hook) -> u32 {
@@ -62,16 +62,14 @@ pub fn decide<P: Packet, W: World>(
         Step::LanIngress => hook::lan_ingress(packet, world, flow, edit).unwrap_or_else(Verdict::drop),
         Step::OpenOutbound => {
             let own = hook::is_own(world, flow);
-            let port = if own { 0 } else { port_forward::outside_port(world, flow) };
-            if port != 0
-                && let Err(reason) = gate::check(world.settings(), flow.class, Reason::SwitchedOff)
-            {
+            if let Err(reason) = open::may_open(world, flow, own) {
                 return Verdict::drop(reason);
             }
-            match open::may_open(world, flow, own) {
-                Ok(()) => go_on(open::make_outbound(world, flow, own, port), flow, progress::OPENED),
-                Err(reason) => Verdict::drop(reason),
+            let port = if own { 0 } else { port_forward::outside_port(world, flow) };
+            if port != 0 {
+                return go_on(port_forward::answer(world, flow, port), flow, progress::OPENED);
             }
+            go_on(open::make_outbound(world, flow, own), flow, progress::OPENED)
         }
         Step::OpenInbound => {
             match open::may_open(world, flow, false).and_then(|()| tcp_udp::open_inbound(world, flow)) {

@@ -20,14 +20,13 @@ struct Ends {
     remote: (u32, u16),
 }
 
-/// On a miss from inside: gives the endpoint its outside one, and makes the session. `forwarded` is the outside port of
-/// the forward that leads to the endpoint, or 0: that needs no binding.
+/// On a miss from inside: gives the endpoint its outside one, and makes the session.
 ///
 /// # Errors
 ///
 /// As [`endpoint::hold`] and [`halves::insert`].
 #[inline(never)]
-pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool, forwarded: u16) -> Result<(), Reason> {
+pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), Reason> {
     // An identifier belongs to both ends of a query: it is the local one here, and no remote one.
     let (near, far) = match flow.space {
         Space::Ports => (flow.source_port(), flow.destination_port()),
@@ -36,19 +35,27 @@ pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool, forwarded: u16
     let (inside, remote) = ((flow.source, near), (flow.destination, far));
     let shared = if own { (0, 0) } else { port::shared(world.settings(), flow.protocol) };
     let wish = Wish { inside, remote, protocol: flow.protocol, class: flow.class, shared, own };
-    let (outside, flags) = if forwarded != 0 {
-        ((endpoint::outside_address(world, flow.source), forwarded), 0)
-    } else {
-        (endpoint::hold(world, &wish)?, flag::BOUND | if own { flag::OWN } else { 0 })
-    };
+    let outside = endpoint::hold(world, &wish)?;
     let ends = Ends { inside, outside, remote };
-    insert(world, flow, &ends, flags)?;
-    // Anybody may send to a forwarded port.
-    let is_asked = forwarded == 0 && flow.space == Space::Ports;
-    if is_asked && filtering(world, flow.protocol, flow.class) == Filtering::Address {
+    insert(world, flow, &ends, flag::BOUND | if own { flag::OWN } else { 0 })?;
+    if flow.space == Space::Ports && filtering(world, flow.protocol, flow.class) == Filtering::Address {
         permit(world, flow, &ends);
     }
     Ok(())
+}
+
+/// On a miss from inside, at the inside end of a port forward: makes the session from its outside port. The forward is the
+/// binding, and anybody may send to it.
+///
+/// # Errors
+///
+/// As [`halves::insert`].
+#[inline(never)]
+pub fn open_forwarded<W: World>(world: &W, flow: &Flow, port: u16) -> Result<(), Reason> {
+    let inside = (flow.source, flow.source_port());
+    let outside = (endpoint::outside_address(world, flow.source), port);
+    let remote = (flow.destination, flow.destination_port());
+    insert(world, flow, &Ends { inside, outside, remote }, 0)
 }
 
 /// On a miss from outside: makes the session if somebody inside is bound to this endpoint and the filter lets the

@@ -4,7 +4,7 @@ use passthrough_common::abi::settings::option;
 use passthrough_common::abi::{Class, Reason, Switch};
 
 use crate::vectors::frame::{Packet, raw, tcp, udp};
-use crate::vectors::{A, B, E, Play, S, T, Vector, bodies, vector};
+use crate::vectors::{A, B, E, S, T, Vector, bodies, vector};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
