@@ -3,11 +3,12 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, DevMap, HashMap, LruHashMap, PerCpuArray, ProgramArray};
 use passthrough_common::abi::exit::EXITS as EXIT_SLOTS;
+use passthrough_common::abi::forward::FORWARDS as FORWARDED_PORTS;
 use passthrough_common::abi::names::STEPS as STEP_LIST;
 use passthrough_common::abi::settings::PORTS;
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Counter, Event, Exit, Fragment, FragmentKey, Host, HostKey, Interface,
-    PeerKey, Peers, Session, SessionKey, Settings,
+    Binding, BindingKey, Control, Counter, Event, Exit, Forward, Fragment, FragmentKey, Host, HostKey,
+    Interface, PeerKey, Peers, Session, SessionKey, Settings,
 };
 
 /// What the operator has set.
@@ -26,6 +27,10 @@ pub static BINDINGS: HashMap<BindingKey, Binding> = HashMap::with_max_entries(13
 /// Inside hosts that have sessions. Not allocated beforehand: few networks have as many.
 #[map]
 pub static HOSTS: HashMap<HostKey, Host> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+/// Port forwards, two entries each. Not allocated beforehand: most gateways have few.
+#[map]
+pub static FORWARDS: HashMap<BindingKey, Forward> =
+    HashMap::with_max_entries(2 * FORWARDED_PORTS, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
 /// Fragmented datagrams under way. The least recently used make room: a flood harms fragments only.
 #[map]
 pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment> = LruHashMap::with_max_entries(8192, 0);
@@ -62,3 +67,5 @@ pub static EMPTY_CONTROL: Array<Control> = Array::with_max_entries(1, 0);
 pub static EMPTY_PEERS: Array<Peers> = Array::with_max_entries(1, 0);
 
 const BPF_F_NO_PREALLOC: u32 = 1;
+/// Programs read it and cannot write it.
+const BPF_F_RDONLY_PROG: u32 = 1 << 7;

@@ -57,7 +57,15 @@ fn a_broken_configuration_file_is_refused_with_its_line() -> Result<()> {
 #[test]
 fn commands_that_need_a_running_gateway_say_so() -> Result<()> {
     let lab = small_lab()?;
-    for command in ["enable pptp", "disable pptp", "sessions", "stats", "flush"] {
+    for command in [
+        "enable pptp",
+        "disable pptp",
+        "sessions",
+        "stats",
+        "flush",
+        "forward list",
+        "forward add tcp 80 192.168.1.10",
+    ] {
         let line = lab.cli.run(command)?.refusal().with_context(|| format!("passthrough {command}"))?;
         ensure!(line.contains("passthrough up"), "`{command}` does not name the fix: {line}");
     }
@@ -94,7 +102,8 @@ fn what_is_shown_is_shown_for_machines_too() -> Result<()> {
     let _site = Site::start(&lab.s, SourcePort::Any)?;
     lab.cli.up("pptp")?;
     let _call = peers::open(Protocol::Pptp, &lab.clients[0], SERVER_S, Duration::from_secs(5))?;
-    for command in ["status --json", "sessions --json", "stats --json", "check --json"] {
+    for command in ["status --json", "sessions --json", "stats --json", "check --json", "forward list --json"]
+    {
         let shown = lab.cli.run(command)?.stdout;
         ensure!(shown.starts_with(['{', '[']), "`{command}` shows no JSON: {shown}");
     }
@@ -122,5 +131,70 @@ fn a_host_above_its_limit_is_seen_in_the_statistics() -> Result<()> {
     let stats: serde_json::Value = serde_json::from_str(&lab.cli.run("stats --json")?.stdout)?;
     let limit = &stats["limits"].as_array().context("no limits")?[1];
     ensure!(limit["most"].is_null() && limit["has"] == 6, "{limit}");
+    Ok(())
+}
+
+#[test]
+fn forwards_are_refused_in_one_line_where_something_stands_in_the_way() -> Result<()> {
+    let lab = small_lab()?;
+    lab.cli.up("l2tp")?;
+    lab.cli.succeed("forward add tcp 8080-8090 192.168.1.10:80")?;
+    let socket = lab.gateway.namespace.enter(|| Ok(std::net::TcpListener::bind("203.0.113.1:2222")?))?;
+    for (command, word) in [
+        ("forward add tcp 8085 192.168.1.11", "forward del tcp 8080-8090"),
+        ("forward add tcp 2222 192.168.1.10", "listens on tcp 2222"),
+        ("forward add tcp 80 198.51.100.10", "does not lie inside"),
+        ("forward add tcp 80 192.168.1.1", "gateway itself"),
+        ("forward add pptp 192.168.1.10", "passthrough enable pptp"),
+        // The first of three is off: nothing of it is applied.
+        ("forward add ipsec 192.168.1.10", "passthrough enable ike"),
+        ("forward add udp 500 192.168.1.10:501", "500"),
+        ("forward add tcp 80", "no inside host"),
+        ("forward add sctp 80 192.168.1.10", "sctp"),
+        ("forward add ah 192.168.1.10", "cannot cross a NAT"),
+        ("forward del tcp 8080", "forward list"),
+        ("forward del", "WORD"),
+        ("up --wan wan0 --lan br0 --forward", "--forward"),
+    ] {
+        let line = lab.cli.run(command)?.refusal().with_context(|| format!("passthrough {command}"))?;
+        ensure!(line.contains(word), "`{command}` is refused without a word of {word}: {line}");
+    }
+    let up = ["up", "--wan", "wan0", "--lan", "br0", "--forward", "tcp 8085 192.168.1.10"];
+    let line = lab.cli.run_with(&up)?.refusal()?;
+    ensure!(line.contains("forward del tcp 8080-8090"), "{line}");
+    drop(socket);
+    lab.cli.succeed("forward add tcp 2222 192.168.1.10")?;
+    let list = lab.cli.succeed("forward list --json")?;
+    for word in ["8080", "8090", "2222"] {
+        ensure!(list.contains(word), "{word} is not listed: {list}");
+    }
+    ensure!(!list.contains("esp") && !list.contains("\"udp\""), "something half applied: {list}");
+    ensure!(lab.cli.succeed("status")?.contains("2 port forwards"), "status does not tell of them");
+    lab.cli.succeed("forward del tcp 8080-8090")?;
+    ensure!(lab.cli.succeed("status --json")?.contains("\"forwards\": 1"), "status still tells of two");
+    Ok(())
+}
+
+#[test]
+fn forwards_come_from_the_configuration_file_too() -> Result<()> {
+    let lab = small_lab()?;
+    let path = std::env::temp_dir().join(format!("{}-forward.toml", lab.gateway.namespace.name()));
+    let up = format!("up --config {}", path.display());
+    let write = |forwards: &str| -> Result<()> {
+        let text = format!("wan = 'wan0'\nlan = ['br0']\nenable = ['pptp']\nforward = [{forwards}]\n");
+        fs::write(&path, text).context("writing the file")
+    };
+    write("'pptp 192.168.1.10', 'esp 192.168.1.10'")?;
+    let line = lab.cli.run(&up)?.refusal()?;
+    ensure!(line.contains("passthrough enable esp"), "{line}");
+    lab.cli.assert_nothing_attached()?;
+    write("'pptp 192.168.1.10', 'tcp 8080 192.168.1.10:80'")?;
+    // The second time they are there already.
+    for _ in 0..2 {
+        lab.cli.succeed(&up)?;
+        let list = lab.cli.succeed("forward list")?;
+        ensure!(list.lines().count() == 3 && list.contains("203.0.113.1:8080"), "{list}");
+    }
+    fs::remove_file(&path)?;
     Ok(())
 }

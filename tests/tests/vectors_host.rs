@@ -31,6 +31,8 @@ topics! {
     protocols_without_ports_go_by_address = by_address;
     ike_and_esp_reach_their_clients = ipsec;
     l2tp_reaches_its_clients = l2tp;
+    forwards_lead_to_servers_inside = forward;
+    vpn_servers_inside_are_reached = forward_vpn;
     icmp_errors_are_translated_inside_and_out = icmp_errors;
     switches_stop_their_own_class_and_no_other = switches;
     ipv6_is_gated_behind_every_header = ipv6;

@@ -7,6 +7,7 @@ pub mod class;
 pub mod control;
 pub mod count;
 pub mod exit;
+pub mod forward;
 pub mod host;
 pub mod names;
 pub mod peers;
@@ -22,6 +23,7 @@ pub use class::{CLASSES, Class, Direction, Switch};
 pub use control::{Call, Control, Field, Stream};
 pub use count::{Counter, Event};
 pub use exit::{Epoch, Exit};
+pub use forward::Forward;
 pub use host::{Host, HostKey};
 pub use peers::{Peer, PeerKey, Peers};
 pub use reason::Reason;
@@ -30,4 +32,4 @@ pub use settings::{Filtering, Interface, Link, Settings, Side};
 pub use ticks::Ticks;
 
 /// Version of everything in this module; kept in [`Settings::version`] and compared before pinned maps are reused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 5;

@@ -16,6 +16,8 @@ pub mod map {
     pub const FRAGMENTS: &str = "FRAGMENTS";
     /// `SessionKey` of a control connection, outbound view -> `Control`.
     pub const CONTROLS: &str = "CONTROLS";
+    /// `BindingKey` -> `Forward`, at both ends: see there.
+    pub const FORWARDS: &str = "FORWARDS";
     /// `PeerKey` -> `Peers`.
     pub const PEERS: &str = "PEERS";
     /// `Counter::index` -> `Counter`, per CPU.
@@ -32,9 +34,9 @@ pub mod map {
     pub const STEPS: &str = "STEPS";
 
     /// Every map that is pinned and kept over restarts.
-    pub const ALL: [&str; 14] = [
-        SETTINGS, INTERFACES, SESSIONS, BINDINGS, HOSTS, FRAGMENTS, CONTROLS, PEERS, COUNTERS, EVENTS,
-        SWEEPS, EXITS, DEVICES, STEPS,
+    pub const ALL: [&str; 15] = [
+        SETTINGS, INTERFACES, SESSIONS, BINDINGS, FORWARDS, HOSTS, FRAGMENTS, CONTROLS, PEERS, COUNTERS,
+        EVENTS, SWEEPS, EXITS, DEVICES, STEPS,
     ];
 }
 

@@ -25,5 +25,6 @@ plain!(
     Counter,
     Exit,
     HostKey,
-    Host
+    Host,
+    Forward,
 );

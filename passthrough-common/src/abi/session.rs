@@ -439,7 +439,7 @@ pub struct Fragment {
     pub class: u8,
     /// Bytes of the datagram that the first one carries, in units of 8, 255 at most.
     pub covered: u8,
-    /// Bits of [`flag`]: only [`flag::OWN`].
+    /// Bits of [`flag`]: [`flag::OWN`], and [`flag::TENTATIVE`] for a datagram that the stack has to see.
     pub flags: u8,
     /// Generation of the class's switch.
     pub generation: u8,

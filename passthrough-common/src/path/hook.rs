@@ -10,7 +10,7 @@ use crate::wire::ipv4;
 
 use super::lookup::{self, Edit, Found};
 use super::open::Age;
-use super::{Verdict, fragment, gate, open};
+use super::{Verdict, fragment, gate, open, port_forward};
 
 /// Whether the gateway itself sent the packet, or something else has given it an outside address as its source.
 #[inline(always)]
@@ -97,7 +97,7 @@ pub fn wan_ingress<P: Packet, W: World>(
         Found::Session => Ok(Verdict::TRANSLATE_AND_DELIVER),
         Found::Stale => Ok(Verdict::go_on(Step::Renew, flow.progress)),
         Found::SwitchedOff => Err(Reason::SwitchedOffSession),
-        Found::Nothing => Ok(open::inbound(world, flow)),
+        Found::Nothing => open::inbound(world, flow, edit),
     }
 }
 
@@ -146,7 +146,7 @@ pub fn lan_ingress<P: Packet, W: World>(
     if !by_first && gate::check(world.settings(), flow.class, Reason::SwitchedOff).is_err() {
         // The gateway's own VPN server is outside the switches.
         let route = world.route(world.arrival().ifindex, flow.source, flow.destination, flow.tos, 0);
-        let local = route.towards == Towards::Local;
+        let local = route.towards == Towards::Local && !port_forward::exists(world, flow);
         return if local { Ok(Verdict::pass(Reason::ToGateway)) } else { Err(Reason::SwitchedOff) };
     }
     if world.settings().is_outside_address(flow.destination) {
@@ -181,17 +181,18 @@ fn hairpin<P: Packet, W: World>(
     if flow.error && flow.part == Part::Whole {
         return Ok(Verdict::go_on(Step::Error, hairpinned));
     }
-    if flow.space != Space::Ports || flow.part != Part::Whole {
+    // The GRE of a call has a session or none; it waits for nobody.
+    let has_ports = flow.space == Space::Ports;
+    if flow.part != Part::Whole || (has_ports && !is_bound(world, flow) && !port_forward::exists(world, flow))
+    {
         return Ok(Verdict::pass(Reason::ToGateway));
     }
-    let outer = BindingKey::new(Direction::Inbound, flow.destination, flow.destination_port(), flow.protocol);
-    let bound = world.bindings().update(
-        &outer,
-        #[inline(always)]
-        |binding| binding.flags & flag::OWN == 0,
-    );
-    if bound != Some(true) {
+    // One initiator SPI would stand for both of them where port 500 is kept.
+    if (!has_ports && flow.space != Space::CallId) || lookup::keeps_ike_port(world, flow, true) {
         return Ok(Verdict::pass(Reason::ToGateway));
+    }
+    if open::reading_step(packet, flow, world) == Some(Step::Control) {
+        return Ok(Verdict::go_on(Step::Control, hairpinned));
     }
     match find(packet, world, flow, edit)? {
         Found::Session => {
@@ -201,7 +202,20 @@ fn hairpin<P: Packet, W: World>(
         }
         Found::Stale => Ok(Verdict::go_on(Step::Renew, hairpinned)),
         Found::SwitchedOff => Err(Reason::SwitchedOffSession),
+        Found::Nothing if !has_ports => Ok(Verdict::pass(Reason::ToGateway)),
         Found::Nothing if flow.has(progress::OPENED) => Err(Reason::Contended),
         Found::Nothing => Ok(Verdict::go_on(Step::OpenOutbound, hairpinned)),
     }
+}
+
+/// Whether somebody inside is bound to the outside endpoint that a packet from inside is for.
+#[inline(always)]
+fn is_bound<W: World>(world: &W, flow: &Flow) -> bool {
+    let outer = BindingKey::new(Direction::Inbound, flow.destination, flow.destination_port(), flow.protocol);
+    let bound = world.bindings().update(
+        &outer,
+        #[inline(always)]
+        |binding| binding.flags & flag::OWN == 0,
+    );
+    bound == Some(true)
 }

@@ -26,8 +26,8 @@ pub struct Edit {
     pub class: u8,
     /// Whether the inside endpoint is the gateway itself.
     pub own: bool,
-    /// Fills the last word.
-    pub reserved: u8,
+    /// Whether the stack has to see the packet, although it is for an inside host.
+    pub by_stack: bool,
 }
 
 const _: () = assert!(size_of::<Edit>() == 12);
@@ -35,7 +35,7 @@ const _: () = assert!(size_of::<Edit>() == 12);
 impl Edit {
     /// Before any session is found.
     pub const NONE: Edit =
-        Edit { address: 0, id: 0, identification: 0, rewrite: 0, class: 0, own: false, reserved: 0 };
+        Edit { address: 0, id: 0, identification: 0, rewrite: 0, class: 0, own: false, by_stack: false };
 }
 
 /// What the look-up found.

@@ -18,6 +18,7 @@ pub mod ipv6;
 pub mod lookup;
 pub mod open;
 pub mod parse;
+pub mod port_forward;
 pub mod renew;
 pub mod step;
 pub mod sweep;

@@ -11,10 +11,10 @@ use crate::proto::by_address::{self, By};
 use crate::proto::{Flow, esp_ike, gre_pptp, l2tp, number, progress, tcp_udp};
 use crate::seam::{Packet, Table, Towards, World};
 use crate::session::tcp;
-use crate::wire::{ipv4, transport};
+use crate::wire::{ipv4, pptp, transport};
 
-use super::lookup::{is_stale, keeps_ike_port};
-use super::{Verdict, gate};
+use super::lookup::{Edit, is_stale, keeps_ike_port};
+use super::{Verdict, gate, port_forward};
 
 /// The verdict for an outbound packet without a session: which step makes one.
 #[inline(always)]
@@ -117,13 +117,35 @@ fn is_from_inside<W: World>(world: &W, flow: &Flow) -> bool {
 }
 
 /// The verdict for an inbound packet without a session.
+///
+/// # Errors
+///
+/// Those of [`port_forward::inbound`].
 #[inline(always)]
-pub fn inbound<W: World>(world: &W, flow: &Flow) -> Verdict {
+pub fn inbound<W: World>(world: &W, flow: &mut Flow, edit: &mut Edit) -> Result<Verdict, Reason> {
     if flow.has(progress::OPENED) {
-        return Verdict::drop(Reason::Contended);
+        return Err(Reason::Contended);
     }
     let has_ports = flow.space == Space::Ports;
-    if has_ports {
+    if !has_ports {
+        if flow.class == Class::Other || flow.space == Space::Identifier {
+            // Pings to the gateway, routing protocols: for the stack and its firewall.
+            return Ok(Verdict::pass(Reason::ToGateway));
+        }
+        if is_own_tunnel(world, flow) {
+            return Ok(Verdict::pass(Reason::ToGateway));
+        }
+    }
+    if port_forward::inbound(world, flow, edit)? {
+        return Ok(Verdict::TRANSLATE_AND_DELIVER);
+    }
+    Ok(unforwarded(world, flow))
+}
+
+/// The verdict for an inbound packet without a session that no forward leads anywhere.
+#[inline(always)]
+fn unforwarded<W: World>(world: &W, flow: &Flow) -> Verdict {
+    if flow.space == Space::Ports {
         if gate::check(world.settings(), flow.class, Reason::SwitchedOff).is_err() {
             // The gateway's own VPN server is outside the switches (conformance O26).
             let local = (flow.destination, flow.destination_port());
@@ -137,13 +159,6 @@ pub fn inbound<W: World>(world: &W, flow: &Flow) -> Verdict {
         let full = world.settings().switch(flow.class) == Switch::Full;
         let kept = flow.class == Class::L2tp && full && l2tp::is_kept(flow, world.settings(), false);
         return Verdict::go_on(if kept { Step::L2tp } else { Step::OpenInbound }, flow.progress);
-    }
-    if flow.class == Class::Other || flow.space == Space::Identifier {
-        // Pings to the gateway, routing protocols: for the stack and its firewall.
-        return Verdict::pass(Reason::ToGateway);
-    }
-    if is_own_tunnel(world, flow) {
-        return Verdict::pass(Reason::ToGateway);
     }
     if let Err(reason) = gate::check(world.settings(), flow.class, Reason::SwitchedOff) {
         return Verdict::drop(reason);
@@ -254,9 +269,12 @@ pub fn reading_step<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> 
         return None;
     }
     let outbound = flow.has(progress::OUTBOUND);
-    let full = world.settings().switch(flow.class) == Switch::Full;
+    // By either port, since a server inside answers to any. What is none of PPTP's has no such session.
+    let is_control = flow.protocol == number::TCP
+        && (flow.source_port() == pptp::PORT || flow.destination_port() == pptp::PORT);
+    let full = world.settings().switch(if is_control { Class::Pptp } else { flow.class }) == Switch::Full;
     match flow.class {
-        Class::Pptp if full => {
+        _ if is_control && full => {
             let news = tcp::header::SYN | tcp::header::FIN | tcp::header::RST;
             let offset = packet.u8(flow.l4_at + transport::tcp::DATA_OFFSET).unwrap_or(0);
             let has_data = flow.l4_at + u32::from(offset >> 4) * 4 < flow.end;

@@ -9,7 +9,7 @@ use crate::seam::{Hop, Packet, Towards, World};
 use super::forward::{self, Path};
 use super::lookup::Edit;
 use super::parse::{self, Network};
-use super::{Action, Hook, Verdict, classify, hook, ipv6, open, renew, translate};
+use super::{Action, Hook, Verdict, classify, hook, ipv6, open, port_forward, renew, translate};
 
 /// What a packet has been through when it is new at a hook.
 pub const fn initial(hook: Hook) -> u32 {
@@ -62,10 +62,14 @@ pub fn decide<P: Packet, W: World>(
         Step::LanIngress => hook::lan_ingress(packet, world, flow, edit).unwrap_or_else(Verdict::drop),
         Step::OpenOutbound => {
             let own = hook::is_own(world, flow);
-            match open::may_open(world, flow, own) {
-                Ok(()) => go_on(open::make_outbound(world, flow, own), flow, progress::OPENED),
-                Err(reason) => Verdict::drop(reason),
+            if let Err(reason) = open::may_open(world, flow, own) {
+                return Verdict::drop(reason);
             }
+            let port = if own { 0 } else { port_forward::outside_port(world, flow) };
+            if port != 0 {
+                return go_on(port_forward::answer(world, flow, port), flow, progress::OPENED);
+            }
+            go_on(open::make_outbound(world, flow, own), flow, progress::OPENED)
         }
         Step::OpenInbound => {
             match open::may_open(world, flow, false).and_then(|()| tcp_udp::open_inbound(world, flow)) {
@@ -91,12 +95,17 @@ pub fn decide<P: Packet, W: World>(
             }
             match step {
                 Step::Esp => {
-                    go_on(esp_ike::esp(packet, flow, world), flow, progress::OPENED | progress::READ)
+                    let result = esp_ike::esp(packet, flow, world);
+                    if result == Err(Reason::EspUnsolicited) && port_forward::exists(world, flow) {
+                        return unclaimed(flow);
+                    }
+                    go_on(result, flow, progress::OPENED | progress::READ)
                 }
                 Step::Ike => ike(packet, world, flow),
                 _ => match l2tp::step(packet, flow, world) {
                     // The gateway's own L2TP server.
                     Err(Reason::ToGateway) => Verdict::pass(Reason::ToGateway),
+                    Err(Reason::L2tpUnknown) if port_forward::exists(world, flow) => unclaimed(flow),
                     result => go_on(result, flow, progress::OPENED | progress::READ),
                 },
             }
@@ -127,6 +136,9 @@ fn error<P: Packet, W: World>(packet: &mut P, world: &W, flow: &Flow) -> Verdict
 #[inline(always)]
 fn ike<P: Packet, W: World>(packet: &mut P, world: &W, flow: &Flow) -> Verdict {
     let result = esp_ike::ike(packet, flow, world);
+    if result == Err(Reason::FirstPacket) {
+        return unclaimed(flow);
+    }
     let unknown = result == Err(Reason::Unsolicited) || result == Err(Reason::IkeAmbiguous);
     if unknown {
         let local = (flow.destination, flow.destination_port());
@@ -135,6 +147,12 @@ fn ike<P: Packet, W: World>(packet: &mut P, world: &W, flow: &Flow) -> Verdict {
         }
     }
     go_on(result, flow, progress::OPENED | progress::READ)
+}
+
+/// An inbound packet that no evidence gives to a client goes to the host that the operator has named.
+#[inline(always)]
+const fn unclaimed(flow: &Flow) -> Verdict {
+    Verdict::go_on(Step::WanIngress, flow.progress | progress::UNCLAIMED | progress::READ)
 }
 
 /// Translates, finds the way out, puts it into `hop`.
@@ -160,7 +178,7 @@ pub fn act<P: Packet, W: World>(
         Action::TranslateAndContinue => {
             return Verdict::go_on_index(verdict.step_index(), verdict.progress());
         }
-        Action::TranslateAndDeliver if edit.own => return Verdict::pass(Reason::Forwarded),
+        Action::TranslateAndDeliver if edit.own || edit.by_stack => return Verdict::pass(Reason::Forwarded),
         Action::TranslateAndDeliver => Path {
             source: flow.source,
             destination: edit.address,

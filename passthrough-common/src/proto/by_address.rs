@@ -99,16 +99,7 @@ fn insert<W: World>(world: &W, flow: &Flow, by: &By) -> Result<(), Reason> {
     halves::insert(world, &pair, by.conflict)
 }
 
-/// What becomes of an inbound packet without a session: nothing starts from outside (conformance V5).
-///
-/// # Errors
-///
-/// Always: [`Reason::Unsolicited`], or that of [`claims`].
-pub fn open_inbound<W: World>(flow: &Flow, _world: &W) -> Result<(), Reason> {
-    claims(flow.protocol)?;
-    Err(Reason::Unsolicited)
-}
-
+// On a miss from outside: nothing starts there, but by a port forward (conformance V5).
 // advance: idle time alone (`settings::Idle::Generic`); there is no state. edits: the address, `Rewrite::Address`.
 
 #[cfg(test)]
@@ -181,15 +172,6 @@ mod tests {
     }
 
     /// Proves: N5, V5.
-    #[test]
-    fn nothing_starts_from_outside() {
-        let gateway = gateway();
-        let inbound = Flow { progress: 0, ..flow(S, OUTSIDE, 115) };
-        assert_eq!(open_inbound(&inbound, &gateway), Err(Reason::Unsolicited), "V5");
-        assert_eq!(open_inbound(&Flow { protocol: 51, ..inbound }, &gateway), Err(Reason::AhNat));
-        assert!(gateway.sessions.is_empty());
-    }
-
     #[test]
     fn the_gateways_own_tunnel_is_its_own() {
         let gateway = gateway();

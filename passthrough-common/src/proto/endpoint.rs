@@ -1,7 +1,7 @@
 //! An inside endpoint's outside endpoint: the binding (RFC 4787 REQ-1: endpoint-independent mapping).
 
 use crate::abi::session::flag;
-use crate::abi::{Binding, BindingKey, Class, Direction, Reason};
+use crate::abi::{Binding, BindingKey, Class, Direction, Forward, Reason, Settings};
 use crate::seam::{Held, Refused, Table, World};
 use crate::session::port;
 
@@ -90,7 +90,12 @@ pub fn release<W: World>(world: &W, outside: &BindingKey) {
 /// The outside address of an inside host: the same for all its flows (RFC 4787 REQ-2), and for the gateway its own.
 #[inline(always)]
 pub fn outside_address<W: World>(world: &W, inside: u32) -> u32 {
-    let settings = world.settings();
+    outside_of(world.settings(), inside)
+}
+
+/// As [`outside_address`], from the settings alone.
+#[inline(always)]
+pub fn outside_of(settings: &Settings, inside: u32) -> u32 {
     if settings.is_outside_address(inside) {
         return inside;
     }
@@ -114,6 +119,9 @@ fn claim<W: World>(world: &W, wish: &Wish, outside: (u32, u16)) -> Result<(), Re
     }
     let outer = BindingKey::new(Direction::Inbound, outside.0, outside.1, wish.protocol);
     if world.bindings().get(&outer).is_some() {
+        return Err(Reason::PortsExhausted);
+    }
+    if !wish.own && world.forwards().get(&Forward::outside(wish.protocol, outside.1)).is_some() {
         return Err(Reason::PortsExhausted);
     }
     if !wish.own && world.has_listener(wish.protocol, outside, wish.remote) {

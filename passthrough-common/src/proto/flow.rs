@@ -103,6 +103,8 @@ pub mod progress {
     pub const LAN: u32 = 1 << 7;
     /// The packet is outbound; inbound otherwise.
     pub const OUTBOUND: u32 = 1 << 5;
+    /// No evidence says which client an inbound packet is for: it is for the host that a port forward names.
+    pub const UNCLAIMED: u32 = 1 << 8;
 }
 
 impl Flow {

@@ -37,11 +37,25 @@ pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), 
     let wish = Wish { inside, remote, protocol: flow.protocol, class: flow.class, shared, own };
     let outside = endpoint::hold(world, &wish)?;
     let ends = Ends { inside, outside, remote };
-    insert(world, flow, &ends, own)?;
+    insert(world, flow, &ends, flag::BOUND | if own { flag::OWN } else { 0 })?;
     if flow.space == Space::Ports && filtering(world, flow.protocol, flow.class) == Filtering::Address {
         permit(world, flow, &ends);
     }
     Ok(())
+}
+
+/// On a miss from inside, at the inside end of a port forward: makes the session from its outside port. The forward is the
+/// binding, and anybody may send to it.
+///
+/// # Errors
+///
+/// As [`halves::insert`].
+#[inline(never)]
+pub fn open_forwarded<W: World>(world: &W, flow: &Flow, port: u16) -> Result<(), Reason> {
+    let inside = (flow.source, flow.source_port());
+    let outside = (endpoint::outside_address(world, flow.source), port);
+    let remote = (flow.destination, flow.destination_port());
+    insert(world, flow, &Ends { inside, outside, remote }, 0)
 }
 
 /// On a miss from outside: makes the session if somebody inside is bound to this endpoint and the filter lets the
@@ -79,7 +93,7 @@ pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
     }
     // The session belongs to the class of its binding: a server may answer from any port (conformance L2, O5).
     let flow = Flow { class: Class::from_index(binding.class), ..*flow };
-    insert(world, &flow, &Ends { inside, outside, remote }, false)?;
+    insert(world, &flow, &Ends { inside, outside, remote }, flag::BOUND)?;
     Ok(false)
 }
 
@@ -98,9 +112,9 @@ fn permit_key(outside: (u32, u16), remote: u32, protocol: u8) -> SessionKey {
     SessionKey::ports(View::Permit, (remote, 0), outside, protocol)
 }
 
-/// Puts both halves into the table; gives the binding back if that fails.
+/// Puts both halves into the table; gives the binding back, if they hold one, if that fails.
 #[inline(always)]
-fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, own: bool) -> Result<(), Reason> {
+fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, flags: u8) -> Result<(), Reason> {
     let Ends { inside, outside, remote } = *ends;
     let is_query = flow.protocol == number::ICMP;
     let key = |view, local: (u32, u16)| {
@@ -117,21 +131,22 @@ fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, own: bool) -> Result<()
         outside,
         class: flow.class,
         rewrite: if is_query { Rewrite::Identifier } else { Rewrite::Port },
-        flags: flag::BOUND | if own { flag::OWN } else { 0 },
+        flags,
     };
     if flow.protocol == number::TCP && flow.class == Class::Pptp {
         // What is known of an earlier connection between the same ends is not of this one.
         world.controls().update(&pair.outbound, |control| control.outdated = 1);
     }
-    let counted = if own { Ok(()) } else { hosts::take(world, inside.0) };
+    let is_counted = flags & (flag::BOUND | flag::OWN) == flag::BOUND;
+    let counted = if is_counted { hosts::take(world, inside.0) } else { Ok(()) };
     let inserted = match counted {
         Ok(()) => halves::insert(world, &pair, Reason::Contended),
         refused => refused,
     };
-    if inserted.is_err() {
-        if !own && counted.is_ok() {
-            hosts::give_back(world, inside.0);
-        }
+    if inserted.is_err() && is_counted && counted.is_ok() {
+        hosts::give_back(world, inside.0);
+    }
+    if inserted.is_err() && flags & flag::BOUND != 0 {
         endpoint::release(world, &BindingKey::new(Direction::Inbound, outside.0, outside.1, flow.protocol));
     }
     inserted

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::abi::exit::EXITS;
 use crate::abi::{
-    Binding, BindingKey, Call, Class, Control, Counter, Direction, Event, Exit, Field, Fragment, FragmentKey,
-    Host, HostKey, Interface, Link, Peer, PeerKey, Peers, Reason, Session, SessionKey, Settings, Side,
-    Stream, Ticks, View, settings,
+    Binding, BindingKey, Call, Class, Control, Counter, Direction, Event, Exit, Field, Forward, Fragment,
+    FragmentKey, Host, HostKey, Interface, Link, Peer, PeerKey, Peers, Reason, Session, SessionKey, Settings,
+    Side, Stream, Ticks, View, settings,
 };
 
 /// A frame in memory.
@@ -130,6 +130,8 @@ pub struct Gateway {
     pub bindings: Memory<BindingKey, Binding>,
     /// The inside hosts.
     pub hosts: Memory<HostKey, Host>,
+    /// The port forwards.
+    pub forwards: Memory<BindingKey, Forward>,
     /// The fragment table.
     pub fragments: Memory<FragmentKey, Fragment>,
     /// The control connections.
@@ -187,6 +189,7 @@ impl Gateway {
             sessions: Memory::with_capacity(capacity),
             bindings: Memory::with_capacity(capacity),
             hosts: Memory::with_capacity(1024),
+            forwards: Memory::with_capacity(1024),
             fragments: Memory::with_capacity(capacity),
             controls: Memory::with_capacity(1024),
             peers: Memory::with_capacity(1024),
@@ -206,6 +209,13 @@ impl Gateway {
     /// Lets time pass.
     pub fn wait(&self, length: Ticks) {
         self.now.set(self.now.get().plus(length));
+    }
+
+    /// Forwards an outside port to an inside host and port.
+    pub fn forward(&self, protocol: u8, port: u16, to: (u32, u16)) {
+        for (key, end) in Forward::ends(protocol, port, port, to) {
+            self.forwards.insert(&key, &end).expect("a forward of its own");
+        }
     }
 
     /// Sets the seed of the random numbers.
@@ -248,6 +258,7 @@ impl Tables for Gateway {
     type Sessions = Memory<SessionKey, Session>;
     type Bindings = Memory<BindingKey, Binding>;
     type Hosts = Memory<HostKey, Host>;
+    type Forwards = Memory<BindingKey, Forward>;
     type Fragments = Memory<FragmentKey, Fragment>;
     type Controls = Memory<SessionKey, Control>;
     type Peers = Memory<PeerKey, Peers>;
@@ -263,6 +274,9 @@ impl Tables for Gateway {
     }
     fn hosts(&self) -> &Self::Hosts {
         &self.hosts
+    }
+    fn forwards(&self) -> &Self::Forwards {
+        &self.forwards
     }
     fn fragments(&self) -> &Self::Fragments {
         &self.fragments

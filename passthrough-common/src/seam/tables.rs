@@ -1,8 +1,8 @@
 //! The tables: keyed values that are changed in place.
 
 use crate::abi::{
-    Binding, BindingKey, Control, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session, SessionKey,
-    Settings,
+    Binding, BindingKey, Control, Forward, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session,
+    SessionKey, Settings,
 };
 
 /// Why an insertion was refused.
@@ -46,6 +46,8 @@ pub trait Tables {
     type Bindings: Held<BindingKey, Binding>;
     /// The inside hosts.
     type Hosts: Held<HostKey, Host>;
+    /// The port forwards: read here, written by userspace alone.
+    type Forwards: Table<BindingKey, Forward>;
     /// The fragment table.
     type Fragments: Table<FragmentKey, Fragment>;
     /// The PPTP control connections.
@@ -61,6 +63,8 @@ pub trait Tables {
     fn bindings(&self) -> &Self::Bindings;
     /// The inside hosts.
     fn hosts(&self) -> &Self::Hosts;
+    /// The port forwards, by either end: [`Forward::outside`], [`Forward::inside`].
+    fn forwards(&self) -> &Self::Forwards;
     /// The fragment table.
     fn fragments(&self) -> &Self::Fragments;
     /// The PPTP control connections, by the outbound session key of the connection.

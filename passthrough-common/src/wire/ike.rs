@@ -4,6 +4,8 @@
 pub const LEN: u32 = 28;
 /// Offset of the initiator SPI (version 1: initiator cookie), 8 bytes. Zero is no SPI.
 pub const INITIATOR_SPI: u32 = 0;
+/// Offset of the responder SPI (version 1: responder cookie), 8 bytes; zero in the first message of an association.
+pub const RESPONDER_SPI: u32 = 8;
 /// Offset of next payload, version, exchange type and flags, a byte each.
 pub const EXCHANGE: u32 = 16;
 /// Offset of the message ID, 4 bytes.

@@ -7,8 +7,8 @@ use aya_ebpf::bindings::{__sk_buff, BPF_NOEXIST};
 use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use aya_ebpf::maps::{HashMap, LruHashMap};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session, SessionKey,
-    Settings, Ticks,
+    Binding, BindingKey, Control, Forward, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session,
+    SessionKey, Settings, Ticks,
 };
 use passthrough_common::path::sweep::{Sweep, visit};
 use passthrough_common::seam::{Clock, Held, Refused, Table, Tables};
@@ -70,6 +70,7 @@ fn refused(error: i32) -> Refused {
 table!(SessionTable, HashMap, SessionKey, Session);
 table!(BindingTable, HashMap, BindingKey, Binding);
 table!(HostTable, HashMap, HostKey, Host);
+table!(ForwardTable, HashMap, BindingKey, Forward);
 table!(FragmentTable, LruHashMap, FragmentKey, Fragment);
 table!(ControlTable, HashMap, SessionKey, Control);
 table!(PeerTable, HashMap, PeerKey, Peers);
@@ -117,6 +118,7 @@ impl<C> Tables for Kernel<C> {
     type Sessions = SessionTable;
     type Bindings = BindingTable;
     type Hosts = HostTable;
+    type Forwards = ForwardTable;
     type Fragments = FragmentTable;
     type Controls = ControlTable;
     type Peers = PeerTable;
@@ -136,6 +138,10 @@ impl<C> Tables for Kernel<C> {
     #[inline(always)]
     fn hosts(&self) -> &HostTable {
         HostTable::of(&maps::HOSTS)
+    }
+    #[inline(always)]
+    fn forwards(&self) -> &ForwardTable {
+        ForwardTable::of(&maps::FORWARDS)
     }
     #[inline(always)]
     fn fragments(&self) -> &FragmentTable {

@@ -9,6 +9,7 @@ pub mod disable;
 pub mod down;
 pub mod enable;
 pub mod flush;
+pub mod forward;
 pub mod man;
 pub mod plain;
 pub mod sessions;
@@ -62,6 +63,7 @@ enum Command {
     Enable(enable::Enable),
     Disable(disable::Disable),
     Plain(plain::Plain),
+    Forward(forward::Forward),
     Status(status::Status),
     Sessions(sessions::Sessions),
     Stats(stats::Stats),
@@ -123,6 +125,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Enable(enable) => enable.run(global),
         Command::Disable(disable) => disable.run(global),
         Command::Plain(plain) => plain.run(global),
+        Command::Forward(forward) => forward.run(global),
         Command::Status(status) => status.run(global),
         Command::Sessions(sessions) => sessions.run(global),
         Command::Stats(stats) => stats.run(global),

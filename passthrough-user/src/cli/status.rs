@@ -52,6 +52,7 @@ fn status(tables: &Tables, network: &Network) -> anyhow::Result<status::Status> 
         filtering: [filtering(6), filtering(17)],
         l2tp_port: if settings.has(option::KEEP_L2TP_PORT) { "keep" } else { "translate" },
         drop_martians: settings.has(option::DROP_MARTIANS),
+        forwards: tables.forwards()?.len(),
         switches: Class::SWITCHED.into_iter().map(|class| switch(class, &settings, count(class))).collect(),
         ordinary: unswitched
             .map(|class| status::CountRow { protocol: class.name(), sessions: count(class) })

@@ -43,6 +43,9 @@ pub struct Up {
     /// Who may send to a client's port from outside: address-and-port, address or endpoint
     #[arg(long, value_name = "RULE")]
     filtering: Option<String>,
+    /// Port forward, a rule in quotes: --forward 'tcp 8080 192.168.1.10:80'; several may be given
+    #[arg(long, value_name = "RULE")]
+    forward: Vec<String>,
     /// Most sessions at once; memory for them is taken at the start [default: 65536]
     #[arg(long, value_name = "N")]
     sessions: Option<u32>,
@@ -91,6 +94,7 @@ impl Up {
             address: self.address.clone(),
             l2tp_port: self.l2tp_port.clone(),
             filtering: self.filtering.clone(),
+            forward: self.forward.clone(),
             sessions: self.sessions,
             host_sessions: self.host_sessions,
             host_rate: self.host_rate,

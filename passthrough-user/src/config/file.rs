@@ -27,6 +27,9 @@ pub struct File {
     pub l2tp_port: Option<String>,
     /// `address-and-port`, `address` or `endpoint`.
     pub filtering: Option<String>,
+    /// Port forwards, a rule each: `tcp 8080 192.168.1.10:80`.
+    #[serde(default)]
+    pub forward: Vec<String>,
     /// Most sessions at once.
     pub sessions: Option<u32>,
     /// Most sessions of one inside host.
@@ -60,13 +63,15 @@ mod tests {
     #[test]
     fn a_file_says_what_the_options_say() {
         let file = parse(
-            "wan = 'eth0'\nlan = ['eth1']\nenable = ['pptp', 'ipsec']\nl2tp-port = 'keep'\nsessions = 1000\n",
+            "wan = 'eth0'\nlan = ['eth1']\nenable = ['pptp', 'ipsec']\nl2tp-port = 'keep'\nsessions = 1000\n\
+             forward = ['pptp 192.168.1.10']\n",
         )
         .expect("a valid file");
         assert_eq!(file.wan.as_deref(), Some("eth0"));
         assert_eq!(file.enable, ["pptp", "ipsec"]);
         assert_eq!(file.l2tp_port.as_deref(), Some("keep"));
         assert_eq!(file.sessions, Some(1000));
+        assert_eq!(file.forward, ["pptp 192.168.1.10"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod checked;
 pub mod file;
+pub mod forward;
 pub mod mode;
 pub mod network;
 pub mod plan;

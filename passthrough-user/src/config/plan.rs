@@ -4,7 +4,13 @@ use std::net::Ipv4Addr;
 
 use passthrough_common::abi::{Class, Filtering, settings::POOL};
 
-use super::{Mode, file::File, protocols, usage::usage};
+use super::{
+    Mode,
+    file::File,
+    forward::{self, Rule},
+    protocols,
+    usage::usage,
+};
 
 /// What becomes of L2TP's source port 1701.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +49,8 @@ pub struct Words {
     pub l2tp_port: Option<String>,
     /// Filtering.
     pub filtering: Option<String>,
+    /// Port forwards, a rule each.
+    pub forward: Vec<String>,
     /// Most sessions at once.
     pub sessions: Option<u32>,
     /// Most sessions of one inside host; 0 for no limit.
@@ -63,6 +71,7 @@ impl Words {
             address: either(self.address, file.address),
             l2tp_port: self.l2tp_port.or(file.l2tp_port),
             filtering: self.filtering.or(file.filtering),
+            forward: either(self.forward, file.forward),
             sessions: self.sessions.or(file.sessions),
             host_sessions: self.host_sessions.or(file.host_sessions),
             host_rate: self.host_rate.or(file.host_rate),
@@ -87,6 +96,8 @@ pub struct Plan {
     pub l2tp_port: Option<L2tpPort>,
     /// Filtering.
     pub filtering: Option<Filtering>,
+    /// Port forwards to be there; those that are there already stay.
+    pub forwards: Vec<Rule>,
     /// Most sessions at once.
     pub sessions: Option<u32>,
     /// Most sessions of one inside host; 0 for no limit.
@@ -128,6 +139,11 @@ impl Plan {
         }
         let filtering = words.filtering.as_deref().map(filtering).transpose()?;
         let l2tp_port = words.l2tp_port.as_deref().map(L2tpPort::parse).transpose()?;
+        let mut forwards = Vec::new();
+        for rule in &words.forward {
+            let words: Vec<String> = rule.split_whitespace().map(ToString::to_string).collect();
+            forwards.extend(forward::rules(&words)?);
+        }
         if let Some(sessions) = words.sessions.filter(|sessions| !SESSIONS.contains(sessions)) {
             return Err(usage(format!(
                 "{sessions} sessions asked for: give a number from {} to {}",
@@ -155,6 +171,8 @@ impl Plan {
             sessions: words.sessions,
             host_sessions: words.host_sessions,
             host_rate: words.host_rate,
+            forwards,
+            sessions: words.sessions,
         })
     }
 }
@@ -220,6 +238,7 @@ mod tests {
             Words { sessions: Some(1), ..words("eth0") },
             Words { host_sessions: Some(u32::MAX), ..words("eth0") },
             Words { host_rate: Some(u32::MAX), ..words("eth0") },
+            Words { forward: vec!["tcp 80".into()], ..words("eth0") },
             Words { enable: vec!["ipsek".into()], ..words("eth0") },
             Words::default(),
         ] {

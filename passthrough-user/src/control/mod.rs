@@ -8,6 +8,8 @@ mod features;
 pub mod flush;
 pub mod follow;
 pub mod foreground;
+pub mod forward;
+mod listeners;
 mod netlink;
 pub mod network;
 mod offload;

@@ -15,9 +15,9 @@ use passthrough_common::abi::{
     settings::option,
 };
 
-use super::{fast, network, paths, pool, quiesce, set_option};
+use super::{fast, forward, listeners, network, paths, pool, quiesce, set_option};
 use crate::{
-    config::{Checked, L2tpPort, Mode, Network, Plan, Port, checked},
+    config::{Checked, L2tpPort, Mode, Network, Plan, Port, checked, forward::Rule},
     loader::{
         self, Pins, Size, Undo,
         attach::{self, Place},
@@ -60,6 +60,16 @@ pub fn up(pins: &Pins, plan: &Plan, log_level: u8) -> anyhow::Result<Done> {
         .collect();
     fast::refuse(pins, mode, &network, &ports)?;
     let size = Size { entries: entries(plan, standing.as_ref())?, log_level };
+    let settings = settings(plan, mode, &checked, before.as_ref(), size);
+    let forwards = standing.as_ref().map(Tables::forwards).transpose()?.unwrap_or_default();
+    let lans: Vec<u32> = checked.lans.iter().map(|lan| lan.index).collect();
+    let ground = forward::Ground {
+        settings: &settings,
+        lans: &lans,
+        network: &network,
+        listeners: &listeners::read()?,
+    };
+    let added = forward::fresh(&plan.forwards, &forwards, &ground)?;
     // What hangs on links stays on links, whatever is asked for.
     let tcx = use_tcx()? || !pins.links()?.is_empty();
 
@@ -76,13 +86,14 @@ pub fn up(pins: &Pins, plan: &Plan, log_level: u8) -> anyhow::Result<Done> {
     }
     let tables = Tables::unwritten(pins);
 
-    let settings = settings(plan, mode, &checked, before.as_ref(), size);
     write_settings(&tables, &settings, before, &mut undo)?;
     // The object may come from another build than this program: compare what was made as well.
     let tables = Tables::open(pins)?;
     for (port, side) in &ports {
         write_interface(&tables, &network, port, *side, &mut undo)?;
     }
+
+    write_forwards(&tables, forwards, added, &mut undo)?;
 
     let mut places = places(&checked);
     for place in &places {
@@ -190,6 +201,24 @@ fn write_settings(
         let tables = tables.clone();
         undo.push("the settings", move || tables.write_settings(&before));
     }
+    Ok(())
+}
+
+fn write_forwards(
+    tables: &Tables,
+    standing: Vec<Rule>,
+    added: Vec<Rule>,
+    undo: &mut Undo,
+) -> anyhow::Result<()> {
+    if added.is_empty() {
+        return Ok(());
+    }
+    forward::write(tables, &standing, &added)?;
+    let tables = tables.clone();
+    undo.push("the port forwards", move || {
+        let all: Vec<Rule> = standing.iter().chain(&added).copied().collect();
+        tables.write_forwards(&all, &standing)
+    });
     Ok(())
 }
 

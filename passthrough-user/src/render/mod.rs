@@ -2,6 +2,7 @@
 
 pub mod bring;
 pub mod check;
+pub mod forward;
 pub mod sessions;
 pub mod stats;
 pub mod status;

@@ -32,6 +32,8 @@ pub struct Status {
     pub l2tp_port: &'static str,
     /// Whether sources that no public host has are dropped on WAN.
     pub drop_martians: bool,
+    /// How many port forwards there are.
+    pub forwards: usize,
     /// Switches, with the sessions of each class.
     pub switches: Vec<SwitchRow>,
     /// Sessions of classes without a switch.
@@ -103,6 +105,11 @@ impl Show for Status {
             if self.drop_martians { "dropped" } else { "let through: WAN has such an address itself" }
         )?;
         writeln!(out, "mode {}", self.mode)?;
+        match self.forwards {
+            0 => writeln!(out, "no port forwards")?,
+            1 => writeln!(out, "1 port forward (`passthrough forward list`)")?,
+            count => writeln!(out, "{count} port forwards (`passthrough forward list`)")?,
+        }
         writeln!(out)?;
         let mut interfaces = Table::new(&[
             ("interface", Align::Left),
@@ -179,6 +186,7 @@ mod tests {
             filtering: ["address-and-port"; 2],
             l2tp_port: "translate",
             drop_martians: true,
+            forwards: 2,
             switches: vec![SwitchRow { protocol: "pptp", switch: "full", generation: 0, sessions: 4 }],
             ordinary: vec![CountRow { protocol: "tcp", sessions: 9 }],
         };
@@ -188,6 +196,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("pptp      full           4"), "{text}");
+        assert!(text.contains("2 port forwards"), "{text}");
         let json = serde_json::to_value(&status).expect("JSON");
         assert_eq!(json["switches"][0]["switch"], "full");
         assert_eq!(json["interfaces"][0]["path"], "tc");

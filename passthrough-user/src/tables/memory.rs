@@ -8,8 +8,8 @@ use std::{
 use anyhow::Context;
 use aya::maps::{HashMap as KernelHash, IterableMap, Map, MapData, MapError};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session, SessionKey,
-    names::map,
+    Binding, BindingKey, Control, Forward, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session,
+    SessionKey, names::map,
 };
 
 use super::{Tables, walk_limit};
@@ -44,6 +44,7 @@ impl Tables {
             map::SESSIONS => count::<SessionKey, Session>(Map::HashMap(data))?,
             map::BINDINGS => count::<BindingKey, Binding>(Map::HashMap(data))?,
             map::HOSTS => count::<HostKey, Host>(Map::HashMap(data))?,
+            map::FORWARDS => count::<BindingKey, Forward>(Map::HashMap(data))?,
             map::FRAGMENTS => count::<FragmentKey, Fragment>(Map::LruHashMap(data))?,
             map::CONTROLS => count::<SessionKey, Control>(Map::HashMap(data))?,
             map::PEERS => count::<PeerKey, Peers>(Map::HashMap(data))?,

@@ -1,6 +1,7 @@
 //! The pinned tables, opened with their types. Opening compares every shape first.
 
 pub mod counters;
+mod forwards;
 mod interfaces;
 pub mod limits;
 pub mod memory;
@@ -32,15 +33,15 @@ impl Tables {
             bail!("not up: run `passthrough up --wan IF` first");
         }
         let tables = Tables { pins: pins.clone() };
-        for name in map::ALL {
-            tables.map(name)?;
-        }
         let version = tables.settings()?.version;
         if version != VERSION {
             bail!(
                 "the running gateway has tables of version {version}, this program has version {VERSION}: \
                  run `passthrough down`, then `passthrough up` (sessions start anew)"
             );
+        }
+        for name in map::ALL {
+            tables.map(name)?;
         }
         Ok(tables)
     }
@@ -97,6 +98,14 @@ impl Tables {
     pub fn sessions(&self) -> anyhow::Result<HashMap<SessionKey, Session>> {
         let hash: KernelHash<_, SessionKey, Session> = self.hash(map::SESSIONS)?;
         snapshot(&hash).context("reading the sessions")
+    }
+
+    /// Removes the entries of the session table that are `wanted`; answers how many.
+    pub fn remove_sessions(&self, wanted: impl Fn(&SessionKey, &Session) -> bool) -> anyhow::Result<u64> {
+        let mut hash: KernelHash<_, SessionKey, Session> = self.hash(map::SESSIONS)?;
+        let sessions = snapshot(&hash).context("reading the sessions")?;
+        let gone = sessions.iter().filter(|(key, session)| wanted(key, session));
+        Ok(gone.filter(|(key, _)| hash.remove(key).is_ok()).count() as u64)
     }
 
     /// All PPTP control connections.

@@ -4,8 +4,9 @@
 use anyhow::bail;
 use aya::maps::{MapInfo, MapType};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Counter, Event, Exit, Fragment, FragmentKey, Host, HostKey, Interface,
-    PeerKey, Peers, Session, SessionKey, Settings, exit::EXITS, names::map, settings::PORTS,
+    Binding, BindingKey, Control, Counter, Event, Exit, Forward, Fragment, FragmentKey, Host, HostKey,
+    Interface, PeerKey, Peers, Session, SessionKey, Settings, exit::EXITS, forward::FORWARDS, names::map,
+    settings::PORTS,
 };
 
 /// The shape of a map: kind, bytes of a key, bytes of a value, entries where they are fixed.
@@ -27,6 +28,10 @@ fn expected(name: &str) -> Option<Shape> {
         map::SESSIONS => hash(MapType::Hash, size_of::<SessionKey>(), size_of::<Session>()),
         map::BINDINGS => hash(MapType::Hash, size_of::<BindingKey>(), size_of::<Binding>()),
         map::HOSTS => hash(MapType::Hash, size_of::<HostKey>(), size_of::<Host>()),
+        map::FORWARDS => Shape {
+            entries: Some(2 * FORWARDS as usize),
+            ..hash(MapType::Hash, size_of::<BindingKey>(), size_of::<Forward>())
+        },
         map::FRAGMENTS => hash(MapType::LruHash, size_of::<FragmentKey>(), size_of::<Fragment>()),
         map::CONTROLS => hash(MapType::Hash, size_of::<SessionKey>(), size_of::<Control>()),
         map::PEERS => hash(MapType::Hash, size_of::<PeerKey>(), size_of::<Peers>()),

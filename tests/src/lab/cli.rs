@@ -21,8 +21,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::wait;
 
-/// Longest that any call of the command may take.
-const BOUND: Duration = Duration::from_secs(60);
+/// Longest that any call of the command may take: `up` has the kernel verify millions of instructions, and a machine may be busy.
+const BOUND: Duration = Duration::from_secs(180);
 
 /// What a call of the command left behind.
 #[derive(Clone, Debug)]

@@ -18,6 +18,17 @@ const ROUND: usize = 1500;
 const ANSWERS: u64 = 60;
 const DAMAGED: u64 = 35;
 const REPAIRED: u64 = 75;
+/// What is forwarded to B in half of the rounds: protocol, outside port, inside port.
+const FORWARDS: [(u8, u16, u16); 8] = [
+    (17, 53, 5000),
+    (17, 500, 500),
+    (17, 1701, 1701),
+    (17, 4500, 4500),
+    (6, 1723, 1723),
+    (47, 0, 0),
+    (50, 0, 0),
+    (4, 0, 0),
+];
 /// Frames that are remembered to be answered.
 const REMEMBERED: usize = 64;
 /// Where an untagged packet's addresses are: damaged only into other addresses of the lab, since the host's double has
@@ -89,6 +100,12 @@ fn round(
     let settings = settings(draw);
     host.set(&settings);
     kernel.set(&settings);
+    if draw.percent(50) {
+        for (protocol, port, to) in FORWARDS {
+            host.forward(protocol, port, (B, to));
+            kernel.forward(protocol, port, (B, to));
+        }
+    }
     let mut remembered: Vec<Passed> = Vec::new();
     let mut counted: HashMap<Counted, i64> = HashMap::new();
     for index in 1..=frames {

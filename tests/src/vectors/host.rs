@@ -92,6 +92,10 @@ impl Device for Host {
         self.gateway.listeners.borrow_mut().push((protocol, address, port));
     }
 
+    fn forward(&mut self, protocol: u8, port: u16, to: (u32, u16)) {
+        self.gateway.forward(protocol, port, to);
+    }
+
     fn wait(&mut self, length: Ticks) {
         self.gateway.wait(length);
     }

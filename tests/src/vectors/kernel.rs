@@ -12,8 +12,8 @@ use aya::programs::{
 use aya::{Ebpf, EbpfLoader, Pod};
 use passthrough_common::abi::names::{STEPS, map, program};
 use passthrough_common::abi::{
-    Binding, BindingKey, Control, Counter, Fragment, FragmentKey, Host, HostKey, Interface, PeerKey, Peers,
-    Session, SessionKey, Settings, Side, Ticks,
+    Binding, BindingKey, Control, Counter, Forward, Fragment, FragmentKey, Host, HostKey, Interface, PeerKey,
+    Peers, Session, SessionKey, Settings, Side, Ticks,
 };
 
 use passthrough_common::path::{Hook, step};
@@ -73,6 +73,7 @@ pub struct Kernel {
     sessions: Table<MapData, SessionKey, Session>,
     bindings: Table<MapData, BindingKey, Binding>,
     hosts: Table<MapData, HostKey, Host>,
+    forwards: Table<MapData, BindingKey, Forward>,
     fragments: Table<MapData, FragmentKey, Fragment>,
     controls: Table<MapData, SessionKey, Control>,
     peers: Table<MapData, PeerKey, Peers>,
@@ -156,6 +157,7 @@ impl Kernel {
             sessions: Table::try_from(taken(&mut programs, map::SESSIONS)?)?,
             bindings: Table::try_from(taken(&mut programs, map::BINDINGS)?)?,
             hosts: Table::try_from(taken(&mut programs, map::HOSTS)?)?,
+            forwards: Table::try_from(taken(&mut programs, map::FORWARDS)?)?,
             fragments: Table::try_from(taken(&mut programs, map::FRAGMENTS)?)?,
             controls: Table::try_from(taken(&mut programs, map::CONTROLS)?)?,
             peers: Table::try_from(taken(&mut programs, map::PEERS)?)?,
@@ -179,6 +181,7 @@ impl Kernel {
         empty(&mut self.sessions)?;
         empty(&mut self.bindings)?;
         empty(&mut self.hosts)?;
+        empty(&mut self.forwards)?;
         empty(&mut self.fragments)?;
         empty(&mut self.controls)?;
         empty(&mut self.peers)?;
@@ -393,6 +396,12 @@ impl Device for Kernel {
             self.listeners.0.push(UdpSocket::bind(local).expect("a UDP socket"));
         } else {
             self.listeners.1.push(TcpListener::bind(local).expect("a TCP socket"));
+        }
+    }
+
+    fn forward(&mut self, protocol: u8, port: u16, to: (u32, u16)) {
+        for (key, end) in Forward::ends(protocol, port, port, to) {
+            self.forwards.insert(key, end, 0).expect("a forward is written");
         }
     }
 

@@ -66,6 +66,8 @@ pub trait Device {
     fn zone(&mut self, side: Side, vlan: u16);
     /// A socket of the gateway listens there.
     fn listen(&mut self, protocol: u8, local: (u32, u16));
+    /// Forwards an outside port to an inside host and port; port 0 for a protocol without ports.
+    fn forward(&mut self, protocol: u8, port: u16, to: (u32, u16));
     /// Lets time pass.
     fn wait(&mut self, length: Ticks);
     /// Puts a frame before the programs.
@@ -148,6 +150,11 @@ impl<'a> Play<'a> {
     /// Has a socket of the gateway listen there.
     pub fn listen(&mut self, protocol: u8, local: (u32, u16)) {
         self.device.listen(protocol, local);
+    }
+
+    /// Forwards an outside port to an inside host and port; port 0 for a protocol without ports.
+    pub fn forward(&mut self, protocol: u8, port: u16, to: (u32, u16)) {
+        self.device.forward(protocol, port, to);
     }
 
     /// Lets time pass.

@@ -2,7 +2,7 @@
 
 use crate::abi::peers::IPSEC;
 use crate::abi::session::Rewrite;
-use crate::abi::{Class, Event, PeerKey, Reason, SessionKey, Space, Switch, View};
+use crate::abi::{Class, Event, Forward, PeerKey, Reason, SessionKey, Space, Switch, View};
 use crate::proto::{Flow, halves, number};
 use crate::seam::{Packet, Table, World};
 use crate::wire;
@@ -75,7 +75,16 @@ fn pass_outbound<W: World>(world: &W, ends: &Ends, initiator: u32) -> Result<(),
     make_pair(world, ends, initiator)
 }
 
+/// Whether a message begins an association: nobody has answered it yet.
+#[inline(always)]
+fn begins<P: Packet>(packet: &P, flow: &Flow) -> bool {
+    let at = flow.l4_at + wire::transport::udp::LEN + wire::ike::RESPONDER_SPI;
+    packet.u32(at).unwrap_or(1) | packet.u32(at + 4).unwrap_or(1) == 0
+}
+
 /// From a server: to the host that has this initiator SPI, or to the only one that the server can mean (R11).
+/// [`Reason::FirstPacket`] leaves it to the forward of port 500: an association that begins, before any of the server's
+/// clients is asked, and what is for none of them.
 #[inline(always)]
 pub fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
     let initiator = initiator_key(packet, flow)?;
@@ -84,7 +93,14 @@ pub fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resul
     let host = match table::owner(world, &key(View::Inbound, flow.source, flow.destination, initiator)) {
         Some(host) => host,
         None => {
-            let host = peers::sole(world, &peers)?;
+            let forwarded = world.forwards().get(&Forward::outside(number::UDP, 500)).is_some();
+            if forwarded && begins(packet, flow) {
+                return Err(Reason::FirstPacket);
+            }
+            let host = match peers::sole(world, &peers) {
+                Err(_) if forwarded => return Err(Reason::FirstPacket),
+                sole => sole?,
+            };
             peers::charge(world, &peers, host)?;
             make_pair(world, &Ends { server: flow.source, host, outside: flow.destination }, initiator)?;
             host

@@ -12,7 +12,8 @@
 //!
 //! Left out, so that nobody looks for it: packets are not queued (rules 4, 5, 8): who must wait is dropped, since IKE
 //! retransmits and so does what goes through tunnels; negative evidence (rule 9) is not read; an option to copy to
-//! all candidates does not exist; a static rule for a server inside (rule 2) belongs to port forwards. One address a
+//! all candidates does not exist; the static rule for a server inside (rule 2) is a port forward, for what evidence gives
+//! to nobody. One address a
 //! host (rule 1) comes by itself, the record of peers being kept per outside address. NAT traversal on UDP 4500 is
 //! ordinary UDP and never parsed. A plain switch is served by addresses alone, and not here.
 

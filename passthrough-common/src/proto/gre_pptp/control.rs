@@ -8,7 +8,7 @@
 //! held back, and no segment changes its length.
 
 use crate::abi::session::flag;
-use crate::abi::{Class, Direction, Event, Field, Reason, SessionKey, Switch, View};
+use crate::abi::{Class, Direction, Event, Field, Reason, Session, SessionKey, Stream, Switch, View};
 use crate::proto::{Flow, Part, endpoint, number, progress};
 use crate::seam::{Packet, Refused, Table, World};
 use crate::session::tcp::header::{ACK, FIN, RST, SYN};
@@ -102,20 +102,26 @@ fn follow<P: Packet, W: World>(
     read_on(packet, world, line, (segment, &place), ends)
 }
 
-/// The connection of a segment, from its session.
+/// The connection of a segment, from its session; none for the session of another class that has port 1723.
 #[inline(always)]
 fn line<W: World>(flow: &Flow, world: &W) -> Option<Line> {
     let source = (flow.source, flow.source_port());
     let destination = (flow.destination, flow.destination_port());
     if flow.has(progress::OUTBOUND) {
         let key = SessionKey::ports(View::Outbound, destination, source, number::TCP);
-        let session = world.sessions().get(&key)?;
+        let session = world.sessions().get(&key).filter(is_control)?;
         return Some(Line { key, outside: session.address, own: session.flags & flag::OWN });
     }
-    let session =
-        world.sessions().get(&SessionKey::ports(View::Inbound, source, destination, number::TCP))?;
+    let session = world
+        .sessions()
+        .get(&SessionKey::ports(View::Inbound, source, destination, number::TCP))
+        .filter(is_control)?;
     let key = SessionKey::ports(View::Outbound, source, (session.address, session.id), number::TCP);
     Some(Line { key, outside: flow.destination, own: session.flags & flag::OWN })
+}
+
+fn is_control(session: &Session) -> bool {
+    session.class() == Class::Pptp
 }
 
 /// Where a stream is; before its start if the record is of an earlier connection.
@@ -140,6 +146,8 @@ enum Start {
     Stream,
     /// Begins a new connection on the same tuple.
     Connection,
+    /// Begins both streams of a connection from outside: the server inside answers a SYN that a port forward has let in.
+    Answer,
 }
 
 /// Takes the first sequence number of a stream from its SYN; `true` if the calls of an earlier connection
@@ -149,7 +157,8 @@ fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment) -> Result<bo
     let own = segment.side as usize & 1;
     let other = own ^ 1;
     let answers = segment.has(ACK);
-    let opened = if answers { Err(Refused::Exists) } else { world.open_control(&line.key) };
+    let serves = answers && own == 0 && line.key.local_id() == pptp::PORT;
+    let opened = if answers && !serves { Err(Refused::Exists) } else { world.open_control(&line.key) };
     if opened == Err(Refused::Full) {
         return Err(Reason::TableFull);
     }
@@ -166,7 +175,13 @@ fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment) -> Result<bo
             // The other end's SYN must be what it answers: nobody else can know its number.
             let before = theirs.next.wrapping_sub(segment.acknowledgement);
             let fits = !older && theirs.state == state::OPEN && before <= u32::from(u16::MAX);
-            if mine.state == state::NEW && fits { Start::Stream } else { Start::Not }
+            if mine.state == state::NEW && fits {
+                Start::Stream
+            } else if serves && (pristine || (over(mine.state) && over(theirs.state))) {
+                Start::Answer
+            } else {
+                Start::Not
+            }
         } else if pristine {
             Start::Connection
         } else if mine.state == state::NEW {
@@ -190,19 +205,30 @@ fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment) -> Result<bo
             control.opened_from = own as u32;
             control.streams[other & 1].state = state::NEW;
         }
-        let stream = &mut control.streams[own & 1];
-        stream.next = segment.sequence;
-        stream.state = state::OPEN;
-        stream.offset = 0;
-        stream.length = 0;
-        stream.cursor = 0;
-        let mut index = 0;
-        while index < crate::abi::control::FIELDS {
-            stream.fields[index] = Field { sequence: 0, before: 0, after: 0 };
-            index += 1;
+        if start == Some(Start::Answer) {
+            control.outdated = 0;
+            control.opened_from = other as u32;
+            begin(&mut control.streams[other & 1], segment.acknowledgement);
         }
+        begin(&mut control.streams[own & 1], segment.sequence);
     });
-    Ok(start == Some(Start::Connection) && opened.is_err())
+    let anew = start == Some(Start::Connection) || start == Some(Start::Answer);
+    Ok(anew && opened.is_err())
+}
+
+/// Begins a stream at this sequence number.
+#[inline(always)]
+fn begin(stream: &mut Stream, next: u32) {
+    stream.next = next;
+    stream.state = state::OPEN;
+    stream.offset = 0;
+    stream.length = 0;
+    stream.cursor = 0;
+    let mut index = 0;
+    while index < crate::abi::control::FIELDS {
+        stream.fields[index] = Field { sequence: 0, before: 0, after: 0 };
+        index += 1;
+    }
 }
 
 /// The data of a segment of an open or closed stream.

@@ -6,8 +6,7 @@
 //! - advance: [`over`]; GRE sequence numbers are not looked at (conformance P22).
 //! - edits: the address, and inbound the call ID of enhanced GRE, bytes 6 and 7, which no checksum covers.
 //!
-//! Left out: calls between two inside hosts by an outside address (P25); a connection opened by the PAC,
-//! whose client is taken for the PNS.
+//! Left out: a connection opened by the PAC, whose client is taken for the PNS.
 
 pub mod call;
 pub mod control;
@@ -17,7 +16,7 @@ pub mod open;
 pub mod over;
 pub mod stream;
 
-pub use open::{open_inbound, open_outbound};
+pub use open::open_outbound;
 
 pub use over::call_is_over;
 

@@ -1,5 +1,5 @@
-//! GRE without a session: version 0 by its key, enhanced GRE only under a *plain* switch, nothing from
-//! outside.
+//! GRE without a session: version 0 by its key, enhanced GRE only under a *plain* switch. From outside nothing
+//! starts, but by a port forward (conformance P20, Q5).
 
 use crate::abi::{Class, Reason, Space, Switch};
 use crate::proto::Flow;
@@ -26,15 +26,4 @@ pub fn open_outbound<W: World>(flow: &Flow, world: &W) -> Result<(), Reason> {
     }
     let selector = if full { flow.selector } else { 0 };
     by_address::pair(world, flow, &By { class, space: flow.space, selector, conflict })
-}
-
-/// What becomes of an inbound GRE packet without a session: nothing starts from outside (conformance P20,
-/// Q5).
-///
-/// # Errors
-///
-/// Always: [`Reason::GreNoCall`] for enhanced GRE under a *full* switch, else [`Reason::Unsolicited`].
-pub fn open_inbound<W: World>(flow: &Flow, world: &W) -> Result<(), Reason> {
-    let full = world.settings().switch(Class::Pptp) == Switch::Full;
-    Err(if flow.space == Space::CallId && full { Reason::GreNoCall } else { Reason::Unsolicited })
 }

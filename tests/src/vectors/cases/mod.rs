@@ -2,6 +2,8 @@
 
 pub mod by_address;
 pub mod checksums;
+pub mod forward;
+pub mod forward_vpn;
 pub mod fragments;
 pub mod icmp;
 pub mod icmp_errors;
@@ -34,6 +36,8 @@ pub const ALL: &[(&str, &[Vector])] = &[
     ("protocols by address", by_address::VECTORS),
     ("IPsec", ipsec::VECTORS),
     ("L2TP", l2tp::VECTORS),
+    ("port forwards", forward::VECTORS),
+    ("VPN servers inside", forward_vpn::VECTORS),
     ("ICMP errors", icmp_errors::VECTORS),
     ("switches", switches::VECTORS),
     ("IPv6", ipv6::VECTORS),

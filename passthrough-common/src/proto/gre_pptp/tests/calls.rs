@@ -231,3 +231,34 @@ fn errors_about_a_call_find_it() {
     let inside = gre(&world, View::QuotedInside, S, A, 1).unwrap();
     assert_eq!((inside.address, inside.id), (OUTSIDE, outside));
 }
+
+#[test]
+fn only_a_server_inside_begins_a_connection_by_its_answer() {
+    let world = gateway();
+    // A client's port is no server's: what it answers was never asked.
+    let client = Connection::unopened(&world, A, S, 1024);
+    assert_eq!(client.segment(OUT, 7, SYN | ACK, &[]), Err(Reason::PptpGap));
+    let mut server = Connection::server(&world, B, T);
+    server.send(IN, &message(7, 0x0901, 0, 0)).unwrap();
+    let out = server.send(OUT, &message(8, 0x5500, 0x0901, 1)).unwrap();
+    assert_eq!((id_at(&out, 12), id_at(&out, 14)), (0x5500, 0x0901), "P24");
+    // Sent again, the answer begins nothing.
+    let again = server.next[OUT as usize].wrapping_sub(message(8, 0, 0, 0).len() as u32 + 1);
+    server.segment(OUT, again, SYN | ACK, &[]).unwrap();
+    assert!(server.inbound_gre(0x5500).is_some() && server.outbound_gre(0x0901).is_some());
+    // A new session on the same ends: its answer ends what was before (T14).
+    world.controls.update(&server.key(), |control| control.outdated = 1);
+    server.next = [500, 900];
+    server.answer();
+    assert!(server.inbound_gre(0x5500).is_none() && server.outbound_gre(0x0901).is_none());
+    server.send(IN, &message(5, 1, 2, 0)).unwrap();
+}
+
+#[test]
+fn a_connection_of_another_class_is_not_read() {
+    let world = gateway();
+    let connection = Connection::unopened(&world, A, S, 1723);
+    let other = |session: &mut Session| *session = Session::new(Class::Tcp, Rewrite::Port, (OUTSIDE, 9), 0);
+    world.sessions.update(&connection.key(), other);
+    assert_eq!(connection.segment(OUT, 7, ACK, b"GET /"), Err(Reason::FirstPacket));
+}

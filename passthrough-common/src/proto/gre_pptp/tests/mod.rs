@@ -93,8 +93,16 @@ impl<'a> Connection<'a> {
         connection.outside_port = pptp::PORT;
         connection.server_port = PORTS.fetch_add(1, Ordering::Relaxed);
         connection.insert_session();
-        connection.handshake(IN);
+        connection.answer();
         connection
+    }
+
+    /// The server inside answers a SYN that nobody has read, since it had no session.
+    pub fn answer(&mut self) {
+        self.next[IN as usize] = self.next[IN as usize].wrapping_add(1);
+        let sequence = self.next[OUT as usize];
+        self.segment(OUT, sequence, SYN | ACK, &[]).expect("the answer passes");
+        self.next[OUT as usize] = sequence.wrapping_add(1);
     }
 
     pub fn unopened(world: &'a Gateway, host: u32, server: u32, port: u16) -> Connection<'a> {
