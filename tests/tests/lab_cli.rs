@@ -142,6 +142,7 @@ fn forwards_are_refused_in_one_line_where_something_stands_in_the_way() -> Resul
     let socket = lab.gateway.namespace.enter(|| Ok(std::net::TcpListener::bind("203.0.113.1:2222")?))?;
     for (command, word) in [
         ("forward add tcp 8085 192.168.1.11", "forward del tcp 8080-8090"),
+        ("forward add tcp 9000 192.168.1.10:85", "answers from one outside port"),
         ("forward add tcp 2222 192.168.1.10", "listens on tcp 2222"),
         ("forward add tcp 80 198.51.100.10", "does not lie inside"),
         ("forward add tcp 80 192.168.1.1", "gateway itself"),

@@ -26,10 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Long enough for what is not blocked to work.
 const BRIEF: Duration = Duration::from_millis(1500);
 
-/// Everything that B serves: TCP and UDP 9000 under other ports too, and each VPN.
+/// Everything that B serves: TCP as it is and under another port, UDP in a range, and each VPN.
 const FORWARDS: [&str; 7] = [
     "tcp 9000 192.168.1.11",
-    "tcp 8443 192.168.1.11:9000",
+    "tcp 8443 192.168.1.11:8080",
     "udp 9000-9010 192.168.1.11",
     "pptp 192.168.1.11",
     "ipsec 192.168.1.11",

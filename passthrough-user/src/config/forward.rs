@@ -92,6 +92,16 @@ impl Rule {
     pub fn inside_of(&self, port: u16) -> u16 {
         self.inside + (port - self.service.first)
     }
+
+    /// Whether two rules have an inside port in common.
+    pub fn meets(&self, other: &Rule) -> bool {
+        let ends = |rule: &Rule| Service {
+            first: rule.inside,
+            last: rule.inside_of(rule.service.last),
+            ..rule.service
+        };
+        self.host == other.host && ends(self).overlaps(&ends(other))
+    }
 }
 
 impl fmt::Display for Service {
@@ -284,6 +294,14 @@ mod tests {
         assert_eq!((services.len(), host), (3, None));
         let (services, host) = removal(&words("tcp 8080 192.168.1.10:80")).expect("as it was added");
         assert_eq!((services[0].first, host), (8080, Some(Ipv4Addr::new(192, 168, 1, 10))));
+    }
+
+    #[test]
+    fn rules_that_share_an_inside_port_meet() {
+        let rule = |text: &str| rules(&words(text)).expect(text)[0];
+        assert!(rule("tcp 80 192.168.1.10").meets(&rule("tcp 8070-8090 192.168.1.10:75")));
+        assert!(!rule("tcp 80 192.168.1.10").meets(&rule("tcp 8080 192.168.1.11:80")));
+        assert!(!rule("tcp 80 192.168.1.10").meets(&rule("udp 8080 192.168.1.10:80")));
     }
 
     #[test]

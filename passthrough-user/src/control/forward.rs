@@ -81,6 +81,15 @@ pub fn fresh(rules: &[Rule], standing: &[Rule], ground: &Ground<'_>) -> anyhow::
                 other.service
             );
         }
+        if let Some(other) = standing.iter().chain(&added).find(|known| known.meets(rule)) {
+            bail!(
+                "{} reaches the same port of {} already, which answers from one outside port (RFC 4787): \
+                 `passthrough forward del {}` first",
+                other.service,
+                other.host,
+                other.service
+            );
+        }
         judge(rule, ground)?;
         added.push(*rule);
     }
@@ -241,6 +250,7 @@ mod tests {
     fn what_stands_in_the_way_is_told_in_one_line() {
         for (text, standing, word) in [
             ("tcp 80 192.168.1.10", &["tcp 80-90 192.168.1.11"][..], "forward del tcp 80-90"),
+            ("tcp 8080 192.168.1.10:80", &["tcp 80 192.168.1.10"], "answers from one outside port"),
             ("tcp 20-30 192.168.1.10", &[], "listens on tcp 22"),
             ("tcp 80 10.0.0.1", &[], "192.168.1.0/24"),
             ("tcp 80 5.6.7.9", &[], "does not lie inside"),
