@@ -4,5 +4,6 @@ pub mod bench;
 pub mod interrupt;
 pub mod lab;
 pub mod peers;
+pub mod simulation;
 pub mod vectors;
 pub mod wait;

@@ -7,6 +7,7 @@ mod compliance;
 mod demo;
 mod process;
 mod setup;
+mod simulate;
 mod test;
 mod tidy;
 mod toolchain;
@@ -34,6 +35,8 @@ enum Task {
     Demo,
     /// Build, then measure ways through a gateway side by side (needs root)
     Bench(bench::Arguments),
+    /// Build, then simulate ESP pairing under three rules, and write the table of docs/esp-pairing.md
+    Simulate(simulate::Arguments),
     /// Build, then run all tests (those in namespaces need root)
     Test,
     /// Formatting, lints on host and BPF target, docs, licences, house rules
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Build(arguments) => build::run(&arguments),
         Task::Demo => demo::run(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Test => test::run(),
         Task::Check(arguments) => check::run(&arguments),
         Task::Tidy => tidy::run(),

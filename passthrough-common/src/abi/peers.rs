@@ -77,10 +77,24 @@ pub struct Peer {
     pub quick_mode: u32,
     /// The last new outbound SPI that it used.
     pub spi: u32,
+    /// The exchange that the last association counted in `owed` was agreed on in.
+    pub exchange: u32,
     /// Bits of [`window`].
     pub window: u16,
-    /// Source port that it uses for IKE or L2TP.
-    pub port: u16,
+    /// Inbound SPIs that it may yet be shown: associations agreed on, or seen, for which none was learned for certain.
+    pub owed: u8,
+    /// Associations agreed on whose outbound SPI has not been seen.
+    pub unsent: u8,
+    /// [`Peers::round`] that `owed` is of; of another one, nothing is owed.
+    pub round: u32,
+}
+
+impl Peer {
+    /// Inbound SPIs that are owed to it in this round.
+    #[inline(always)]
+    pub const fn owed_in(&self, round: u32) -> u8 {
+        if self.round == round { self.owed } else { 0 }
+    }
 }
 
 /// Value of the peer table.
@@ -95,10 +109,53 @@ pub struct Peers {
     pub unknown: u16,
     /// Generations of the switches that the hosts joined under; other ones now mean that the record is empty (rule 13).
     pub generations: u16,
+    /// When something was last seen that began before this record did, or when the record began; 0 in an empty one.
+    pub settled: Ticks,
+    /// Inbound SPIs that are owed to all hosts together, in this round.
+    pub owed: u32,
+    /// Inbound SPIs bound in this round that may have been another host's.
+    pub guessed: u32,
+    /// Bindings given up in this round: somebody is owed an SPI for each, nobody knows who.
+    pub orphans: u32,
+    /// Counts up when everything that was owed has been paid, whoever got what.
+    pub round: u32,
+    /// An inbound SPI that a host has refused, and that host (rule 9).
+    pub refused: u32,
+    /// The host.
+    pub refused_by: u32,
+}
+
+impl Peers {
+    /// A record of nobody.
+    pub const EMPTY: Peers = Peers {
+        hosts: [Peer {
+            host: 0,
+            seen: Ticks(0),
+            esp_since: Ticks(0),
+            window_at: Ticks(0),
+            quick_mode: 0,
+            spi: 0,
+            exchange: 0,
+            window: 0,
+            owed: 0,
+            unsent: 0,
+            round: 0,
+        }; PEERS],
+        unknown_since: Ticks(0),
+        unknown: 0,
+        generations: 0,
+        settled: Ticks(0),
+        owed: 0,
+        guessed: 0,
+        orphans: 0,
+        round: 0,
+        refused: 0,
+        refused_by: 0,
+    };
 }
 
 const _: () = {
     assert!(size_of::<PeerKey>() == 16);
-    assert!(size_of::<Peer>() == 28);
-    assert!(size_of::<Peers>() == 28 * PEERS + 8);
+    assert!(size_of::<Peer>() == 36);
+    assert!(size_of::<Peers>() == 36 * PEERS + 36);
 };

@@ -177,11 +177,13 @@ pub mod flag {
     pub const OWN: u8 = 1 << 4;
     /// The session holds one count of a binding.
     pub const BOUND: u8 = 1 << 5;
+    /// Inbound ESP: when it was bound, nobody else was owed an inbound SPI.
+    pub const UNRIVALLED: u8 = 1 << 0;
     /// ESP: bound by evidence short of proof (`conformance.md` section 8 rule 6).
     pub const LEARNED: u8 = 1 << 6;
     /// Enhanced GRE: the control connection's inside port is the server's.
     pub const SERVER_INSIDE: u8 = 1 << 6;
-    /// ESP: bound, but not yet confirmed by traffic of the inside host (rule 9).
+    /// ESP: bound, but it may be another host's, or no traffic of its own has confirmed it (rule 9).
     pub const TENTATIVE: u8 = 1 << 7;
 }
 

@@ -12,8 +12,8 @@ use super::{
 use crate::abi::exit::EXITS;
 use crate::abi::{
     Binding, BindingKey, Call, Class, Control, Counter, Direction, Event, Exit, Field, Forward, Fragment,
-    FragmentKey, Host, HostKey, Interface, Link, Peer, PeerKey, Peers, Reason, Session, SessionKey, Settings,
-    Side, Stream, Ticks, View, settings,
+    FragmentKey, Host, HostKey, Interface, Link, PeerKey, Peers, Reason, Session, SessionKey, Settings, Side,
+    Stream, Ticks, View, settings,
 };
 
 /// A frame in memory.
@@ -302,10 +302,7 @@ impl Tables for Gateway {
         &self.peers
     }
     fn open_peers(&self, key: &PeerKey) -> Result<(), Refused> {
-        self.peers.insert(
-            key,
-            &Peers { hosts: [Peer::default(); 64], unknown_since: Ticks(0), unknown: 0, generations: 0 },
-        )
+        self.peers.insert(key, &Peers::EMPTY)
     }
 }
 

@@ -19,6 +19,10 @@ pub const QUOTE_LENGTH: u32 = IDENTIFIER + 1;
 /// MTU of the next hop, of [`kind::UNREACHABLE`] with [`FRAGMENTATION_NEEDED`] (RFC 1191 section 4).
 pub const MTU: u32 = IDENTIFIER + 2;
 
+/// Code of [`kind::UNREACHABLE`]: nothing takes this protocol.
+pub const PROTOCOL_UNREACHABLE: u8 = 2;
+/// Code of [`kind::UNREACHABLE`]: nothing takes this port.
+pub const PORT_UNREACHABLE: u8 = 3;
 /// Code of [`kind::UNREACHABLE`]: too big and not to be fragmented.
 pub const FRAGMENTATION_NEEDED: u8 = 4;
 /// The least MTU that IPv4 allows (RFC 791 section 3.2).

@@ -11,8 +11,14 @@ pub const EXCHANGE: u32 = 16;
 /// Offset of the message ID, 4 bytes.
 pub const MESSAGE_ID: u32 = 20;
 
-/// Exchange types that set up child (phase 2) security associations.
+/// Exchange types that begin an IKE association, and that set up child (phase 2) security associations.
 mod kind {
+    /// Main mode, version 1 (RFC 2408 section 4.5).
+    pub const MAIN: u8 = 2;
+    /// Aggressive mode, version 1.
+    pub const AGGRESSIVE: u8 = 4;
+    /// `IKE_SA_INIT`, version 2.
+    pub const SA_INIT: u8 = 34;
     /// Quick mode, version 1 (RFC 2409 section 5.5).
     pub const QUICK_MODE: u8 = 32;
     /// `IKE_AUTH`, version 2.
@@ -29,12 +35,14 @@ const RESPONSE: u8 = 0x20;
 pub enum Exchange {
     /// Nothing that concerns ESP.
     Other,
+    /// Begins an IKE association: nobody has one yet.
+    Begin,
     /// A quick-mode message with this message ID: one of three.
     QuickMode(u32),
-    /// Asks for a child association (version 2).
-    Request,
+    /// Asks for a child association (version 2), with this message ID; 0 for `IKE_AUTH`, which may take several.
+    Request(u32),
     /// Ends the exchange that makes one (version 2).
-    Response,
+    Response(u32),
 }
 
 impl Exchange {
@@ -44,8 +52,11 @@ impl Exchange {
         let [_next, version, kind, flags] = exchange.to_be_bytes();
         match (version >> 4, kind) {
             (1, kind::QUICK_MODE) => Exchange::QuickMode(message_id),
-            (2, kind::IKE_AUTH | kind::CREATE_CHILD_SA) if flags & RESPONSE != 0 => Exchange::Response,
-            (2, kind::IKE_AUTH | kind::CREATE_CHILD_SA) => Exchange::Request,
+            (2, kind::IKE_AUTH) if flags & RESPONSE != 0 => Exchange::Response(0),
+            (2, kind::IKE_AUTH) => Exchange::Request(0),
+            (2, kind::CREATE_CHILD_SA) if flags & RESPONSE != 0 => Exchange::Response(message_id),
+            (2, kind::CREATE_CHILD_SA) => Exchange::Request(message_id),
+            (1, kind::MAIN | kind::AGGRESSIVE) | (2, kind::SA_INIT) => Exchange::Begin,
             _ => Exchange::Other,
         }
     }
@@ -77,8 +88,10 @@ mod tests {
         let parse =
             |version, kind, flags| Exchange::parse(u32::from_be_bytes([0, version, kind, flags]), 258);
         assert_eq!(parse(0x10, 32, 1), Exchange::QuickMode(258));
-        assert_eq!(parse(0x20, 35, 0x08), Exchange::Request);
-        assert_eq!(parse(0x20, 36, 0x20), Exchange::Response);
+        assert_eq!(parse(0x20, 35, 0x08), Exchange::Request(0));
+        assert_eq!(parse(0x20, 36, 0x20), Exchange::Response(258));
+        assert_eq!(parse(0x20, 34, 0x08), Exchange::Begin);
+        assert_eq!(parse(0x10, 4, 0), Exchange::Begin);
         assert_eq!(parse(0x20, 37, 0x20), Exchange::Other);
         assert_eq!(parse(0x30, 35, 0), Exchange::Other, "Z56");
         assert_eq!(parse(0x00, 32, 0), Exchange::Other, "Z56");

@@ -8,9 +8,14 @@ use crate::proto::{Flow, halves};
 use crate::seam::{Packet, Table, World};
 use crate::wire::esp::{self, Header};
 
-use super::peers::{self, Cause, Sent};
-use super::{Ends, esp_key, own_flag, table};
+use super::claims::{self, Claim};
+use super::learn::FRESH;
+use super::peers::{self, Sent};
+use super::turns::{self, Cause};
+use super::{Ends, debts, esp_key, own_flag, table};
 
+/// For how long after a packet an error from its receiver counts as being about it (rule 9).
+const AT_ONCE: Ticks = Ticks::from_secs(2);
 /// For how long a binding that nothing confirms stands against another host's claim (rule 9).
 const TENTATIVE: Ticks = Ticks::from_secs(60);
 
@@ -33,12 +38,13 @@ fn half<W: World>(world: &W, to: u32, flags: u8) -> Session {
 /// An outbound SPI that has not been seen (rules 3a and 4): its half, and what errors about it quote (I16).
 #[inline(always)]
 pub fn outbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
-    let spi = header(packet, flow)?.spi;
-    open_outbound(world, &Ends::outbound(world, flow), spi)
+    let header = header(packet, flow)?;
+    let cause = if header.sequence > FRESH { Cause::OldEsp } else { Cause::Esp };
+    open_outbound(world, &Ends::outbound(world, flow), header.spi, cause)
 }
 
 #[inline(never)]
-fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32) -> Result<(), Reason> {
+fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32, cause: Cause) -> Result<(), Reason> {
     let quoted = esp_key(View::Quoted, ends.server, ends.outside, spi);
     let known = table::owner(world, &quoted);
     if known.is_some_and(|host| host != ends.host) {
@@ -47,7 +53,7 @@ fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32) -> Result<(), Reaso
     }
     let peers = ends.peers();
     peers::join(world, &peers, ends.host, Sent::Esp)?;
-    peers::open(world, &peers, ends.host, Cause::Esp, spi)?;
+    turns::open(world, &peers, ends.host, cause, spi)?;
 
     let mut half = half(world, ends.host, own_flag(world.settings(), ends.host));
     if known.is_none() {
@@ -70,20 +76,21 @@ fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32) -> Result<(), Reaso
 pub fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
     let header = header(packet, flow)?;
     let peers = PeerKey::new(flow.source, flow.destination, IPSEC);
-    let mut host = 0;
-    peers::claim(world, &peers, header.sequence, &mut host)?;
-    bind(world, &peers, host, &header)
+    let mut claim = Claim { spi: header.spi, sequence: header.sequence, host: 0, alone: false };
+    claims::claim(world, &peers, &mut claim)?;
+    bind(world, &peers, &claim)
 }
 
 /// Binds an inbound SPI to a host, for the time being.
 #[inline(never)]
-fn bind<W: World>(world: &W, peers: &PeerKey, host: u32, header: &Header) -> Result<(), Reason> {
-    let flags = flag::LEARNED | flag::TENTATIVE | own_flag(world.settings(), host);
-    let mut half = half(world, host, flags);
+fn bind<W: World>(world: &W, peers: &PeerKey, claim: &Claim) -> Result<(), Reason> {
+    let unrivalled = if claim.alone { flag::UNRIVALLED } else { 0 };
+    let flags = flag::LEARNED | flag::TENTATIVE | unrivalled | own_flag(world.settings(), claim.host);
+    let mut half = half(world, claim.host, flags);
     half.mark = world.now().0;
-    let key = esp_key(View::Inbound, peers.server(), peers.outside(), header.spi);
+    let key = esp_key(View::Inbound, peers.server(), peers.outside(), claim.spi);
     table::put(world, &key, &half, Reason::EspConflict)?;
-    if !peers::learned(world, peers, host) {
+    if !claims::learned(world, peers, claim.host, claim.alone) {
         world.sessions().remove(&key);
         return Err(Reason::EspFlood);
     }
@@ -103,23 +110,43 @@ pub fn renew_outbound<W: World>(world: &W, key: &SessionKey, session: &Session) 
     let _ = peers::join(world, &PeerKey::new(server, outside, IPSEC), host, Sent::Esp);
 }
 
-/// A tentative binding: confirmed once its host has sent ESP since; removed when another host may have a claim to it,
-/// or when it has had nothing but inbound packets for an idle time (rules 9 and 11).
+/// A tentative binding: confirmed once its host has sent ESP since, if it cannot be another's; removed when its host has not and
+/// another may have a claim to it, or when it has had nothing but inbound packets for an idle time (rules 9 and 11).
+///
+/// That its host sends says that it lives, not that the SPI is its own: a host with two associations sends on the other. So it
+/// keeps a binding that has a rival, but does not confirm it.
 #[inline(always)]
 pub fn renew_inbound<W: World>(world: &W, key: &SessionKey, session: &Session) {
     let (server, outside, host) = (key.remote(), key.local(), session.address);
-    let age = world.now().since(Ticks(session.mark));
-    let evidence = peers::evidence(world, &PeerKey::new(server, outside, IPSEC), host);
-    let (mut confirmed, mut disputed) = (false, false);
+    let bound = Ticks(session.mark);
+    let age = world.now().since(bound);
+    let peers = PeerKey::new(server, outside, IPSEC);
+    let evidence = claims::evidence(world, &peers, host, bound);
+    let (mut used, mut disputed, mut sure) = (false, false, false);
     if let Some(evidence) = evidence {
-        confirmed = evidence.spoke
+        used = evidence.spoke
             || has_sent_since(world, &esp_key(View::Outbound, server, host, evidence.spi), session);
         disputed = evidence.disputed;
+        sure = evidence.settled && session.has(flag::UNRIVALLED);
     }
-    if confirmed {
+    if used && sure {
         world.sessions().update(key, |session| session.flags &= !flag::TENTATIVE);
-    } else if (disputed && age > TENTATIVE) || age > world.settings().idle(Idle::Esp) {
+    } else if !used && ((disputed && age > TENTATIVE) || age > world.settings().idle(Idle::Esp)) {
+        debts::give_up(world, &peers);
         table::remove(world, key);
+    }
+}
+
+/// What [`super::refused`] says.
+#[inline(never)]
+pub fn refused<W: World>(world: &W, ends: &Ends, spi: u32) {
+    let key = esp_key(View::Inbound, ends.server, ends.outside, spi);
+    let now = world.now();
+    let doubtful = world.sessions().update(&key, |session| {
+        session.address == ends.host && session.has(flag::TENTATIVE) && now.since(session.seen) <= AT_ONCE
+    });
+    if doubtful == Some(true) && claims::refuse(world, &ends.peers(), ends.host, spi) {
+        table::remove(world, &key);
     }
 }
 

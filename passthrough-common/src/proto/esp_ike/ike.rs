@@ -8,8 +8,9 @@ use crate::seam::{Packet, Table, World};
 use crate::wire;
 use crate::wire::ike::Exchange;
 
-use super::peers::{self, Cause, Sent};
-use super::{Ends, initiator_key, own_flag, table};
+use super::peers::{self, Sent};
+use super::turns::{self, Cause};
+use super::{Ends, claims, debts, initiator_key, own_flag, table};
 
 #[inline(always)]
 const fn key(view: View, server: u32, local: u32, initiator: u32) -> SessionKey {
@@ -48,28 +49,33 @@ pub fn outbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resu
     let initiator = initiator_key(packet, flow)?;
     let exchange = exchange(packet, flow)?;
     let ends = Ends::outbound(world, flow);
-    pass_outbound(world, &ends, initiator)?;
+    let sent = if exchange == Exchange::Begin { Sent::Begin } else { Sent::Ike };
+    pass_outbound(world, &ends, initiator, sent)?;
     if world.settings().switch(Class::Esp) != Switch::Full {
         return Ok(());
     }
     let (cause, number) = match exchange {
-        Exchange::Other => return Ok(()),
+        Exchange::Other | Exchange::Begin => return Ok(()),
         Exchange::QuickMode(id) => (Cause::QuickMode, id),
-        Exchange::Request => (Cause::Request, 0),
-        Exchange::Response => (Cause::Completed, 0),
+        Exchange::Request(id) => (Cause::Request, initiator ^ id),
+        // Each end counts its own exchanges.
+        Exchange::Response(id) => (Cause::Completed, !(initiator ^ id)),
     };
-    peers::open(world, &ends.peers(), ends.host, cause, number)
+    turns::open(world, &ends.peers(), ends.host, cause, number)
 }
 
 #[inline(never)]
-fn pass_outbound<W: World>(world: &W, ends: &Ends, initiator: u32) -> Result<(), Reason> {
+fn pass_outbound<W: World>(world: &W, ends: &Ends, initiator: u32, sent: Sent) -> Result<(), Reason> {
     let known = table::owner(world, &key(View::Inbound, ends.server, ends.outside, initiator));
     if known.is_some_and(|host| host != ends.host) {
         return Err(Reason::IkeConflict);
     }
-    peers::join(world, &ends.peers(), ends.host, Sent::Ike)?;
+    peers::join(world, &ends.peers(), ends.host, sent)?;
     if known.is_some() {
         return Ok(());
+    }
+    if sent == Sent::Ike {
+        debts::forgive(world, &ends.peers(), ends.host);
     }
     peers::charge(world, &ends.peers(), ends.host)?;
     make_pair(world, ends, initiator)
@@ -97,7 +103,7 @@ pub fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resul
             if forwarded && begins(packet, flow) {
                 return Err(Reason::FirstPacket);
             }
-            let host = match peers::sole(world, &peers) {
+            let host = match claims::sole(world, &peers) {
                 Err(_) if forwarded => return Err(Reason::FirstPacket),
                 sole => sole?,
             };
@@ -110,12 +116,12 @@ pub fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resul
         return Ok(());
     }
     match exchange {
-        Exchange::QuickMode(id) => peers::answered(world, &peers, host, id),
+        Exchange::QuickMode(id) => turns::answered(world, &peers, host, id),
         // It goes on whether or not the window opens: rule 4 holds back only what asks for one.
-        Exchange::Response => {
-            let _ = peers::open(world, &peers, host, Cause::Completed, 0);
+        Exchange::Response(id) => {
+            let _ = turns::open(world, &peers, host, Cause::Completed, initiator ^ id);
         }
-        Exchange::Request | Exchange::Other => {}
+        Exchange::Request(_) | Exchange::Begin | Exchange::Other => {}
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::abi::Reason;
 
 /// The highest sequence number that a fresh security association may show first (rule 7).
-const FRESH: u32 = 32;
+pub const FRESH: u32 = 32;
 
 /// None, one or several hosts, without a count: the last one and the one before.
 ///
@@ -58,6 +58,8 @@ pub struct Survey {
     pub unpaired: Hosts,
     /// Who is both.
     pub unpaired_old: Hosts,
+    /// Who is owed an inbound SPI.
+    pub owed: Hosts,
 }
 
 impl Survey {
@@ -65,7 +67,15 @@ impl Survey {
     #[inline(always)]
     pub const fn empty(nobody: u32) -> Survey {
         let none = Hosts::none(nobody);
-        Survey { members: none, exclusive: none, lazy: none, old: none, unpaired: none, unpaired_old: none }
+        Survey {
+            members: none,
+            exclusive: none,
+            lazy: none,
+            old: none,
+            unpaired: none,
+            unpaired_old: none,
+            owed: none,
+        }
     }
 }
 

@@ -5,18 +5,20 @@
 //! The trouble with ESP: the SPI of an inbound packet was chosen by the inside host and told to the server under
 //! encryption. The first packet with a new inbound SPI is therefore given to a host by evidence (`learn`), and the
 //! evidence is kept clean by letting the clients of one server make new associations one after the other
-//! (`peers`). What cannot be known is dropped and counted, never guessed and never copied.
+//! (`turns`); whether it leaves room for doubt is kept account of (`debts`). What cannot be known is dropped and counted, never guessed and never copied.
 //!
 //! Here: [`ike`](ike()) reads every IKE packet, [`esp`](esp()) every ESP packet without a session; [`floated`] and [`refresh`] hear of
 //! other things that happen to a host.
 //!
 //! Left out, so that nobody looks for it: packets are not queued (rules 4, 5, 8): who must wait is dropped, since IKE
-//! retransmits and so does what goes through tunnels; negative evidence (rule 9) is not read; an option to copy to
-//! all candidates does not exist; the static rule for a server inside (rule 2) is a port forward, for what evidence gives
-//! to nobody. One address a
+//! retransmits and so does what goes through tunnels; of negative evidence (rule 9) only ICMP errors are read; an option to
+//! copy to all candidates does not exist (`docs/decisions/0005-esp-pairing.md`); the static rule for a server inside (rule
+//! 2) is a port forward, for what evidence gives to nobody. One address a
 //! host (rule 1) comes by itself, the record of peers being kept per outside address. NAT traversal on UDP 4500 is
 //! ordinary UDP and never parsed. A plain switch is served by addresses alone, and not here.
 
+mod claims;
+mod debts;
 mod esp;
 mod ike;
 mod learn;
@@ -24,6 +26,7 @@ mod peers;
 mod table;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use crate::abi::session::flag;
 use crate::abi::{PeerKey, Reason, Session, SessionKey, Settings, Space, View};
@@ -128,6 +131,14 @@ pub fn refresh<W: World>(world: &W, key: &SessionKey, session: &Session) {
         }
         _ => {}
     }
+}
+
+/// The host has answered a packet of this inbound SPI with an ICMP error that says that it has no use for it (3/2 or 3/3): a
+/// binding that nothing has confirmed is given up, if the packet came within two seconds and the server has another client
+/// (rule 9, E17).
+#[inline(always)]
+pub fn refused<W: World>(world: &W, host: u32, server: u32, spi: u32) {
+    esp::refused(world, &Ends { server, host, outside: endpoint::outside_address(world, host) }, spi);
 }
 
 /// [`flag::OWN`] if the host is the gateway itself.

@@ -3,97 +3,71 @@
 //! Each walk over the record is one pass of 64 with few branches, and carries no index and no counter out of the loop,
 //! only addresses: the verifier then sees one state an iteration instead of one a combination.
 //!
-//! Nothing is locked. Two processors that open windows at once see each other in [`settle`] and both withdraw; two
-//! that take the same free entry leave one host without, which [`open`] reports as [`Reason::Contended`].
+//! Nothing is locked. Two that take the same free entry leave one host without, which `turns::open` reports as
+//! [`Reason::Contended`].
 
 use crate::abi::peers::{PEERS, window};
-use crate::abi::{Class, Event, Peer, PeerKey, Peers, Reason, Settings, Ticks};
+use crate::abi::{Class, Peer, PeerKey, Peers, Reason, Settings, Ticks};
 use crate::seam::{Refused, Table, World};
 
-use super::learn::{self, Hosts, Survey};
+use super::debts;
 
 /// How long a host belongs to K after it was last heard.
-const MEMBER: Ticks = Ticks::from_secs(300);
+pub const MEMBER: Ticks = Ticks::from_secs(300);
 /// The exclusive part of a learn window (rule 4).
 const EXCLUSIVE: Ticks = Ticks::from_secs(3);
 /// The whole learn window (rule 5).
-const LAZY: Ticks = Ticks::from_secs(30);
+pub const LAZY: Ticks = Ticks::from_secs(30);
 /// How long SPIs that are not paired count (rule 12, by rate instead of by number: no count to keep when they expire).
 const MINUTE: Ticks = Ticks::from_secs(60);
 /// SPIs of one host that may come unpaired within [`MINUTE`] (rule 12).
 const SPIS: u16 = 64;
-/// Unknown inbound SPIs from one server in a second (rule 12).
-const UNKNOWN_PER_SECOND: u16 = 50;
 
 /// What a host has sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// IKE.
+    /// IKE that begins an association.
+    Begin,
+    /// IKE of an association that exists.
     Ike,
     /// ESP.
     Esp,
 }
 
-/// Why a host wants a learn window (rule 3).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// It sends ESP with an SPI for the first time, the number beside (rule 3a).
-    Esp,
-    /// It asks for a child association. The window opens before the association is there (rule 3b opens it after):
-    /// so of two hosts that ask at once, one waits before the server can send to both.
-    Request,
-    /// The exchange that makes the association ends (rule 3b).
-    Completed,
-    /// A quick-mode message, its ID being the number beside: the third one, or an answer, if the server has sent this ID;
-    /// else the first.
-    QuickMode,
-}
-
-/// What became of a wish for a window.
-enum Turn {
-    /// The host is not in the record.
-    Missing,
-    /// No window is needed, or it is open already.
-    Pass,
-    /// The window is open now.
-    Opened,
-    /// Another host's window is exclusive.
-    Hold,
-    /// Too many SPIs.
-    Flood,
-}
-
 /// The switches' generations, as the record keeps them.
-fn generations(settings: &Settings) -> u16 {
+pub fn generations(settings: &Settings) -> u16 {
     u16::from(settings.generation(Class::Esp)) | u16::from(settings.generation(Class::Ike)) << 8
 }
 
 /// Whether less than `length` has passed since a point in time, which another processor's clock may have put a little
 /// ahead. One comparison, where `Ticks::since` has two: these stand in loops, and the verifier walks each branch.
 #[inline(always)]
-fn within(now: Ticks, since: Ticks, length: Ticks) -> bool {
+pub const fn within(now: Ticks, since: Ticks, length: Ticks) -> bool {
     const AHEAD: u32 = 2;
     now.0.wrapping_sub(since.0).wrapping_add(AHEAD) < length.0 + AHEAD
 }
 
+/// Whether the entry is of a host of K.
 #[inline(always)]
-fn is_member(peer: &Peer, now: Ticks) -> bool {
+pub fn is_member(peer: &Peer, now: Ticks) -> bool {
     peer.host != 0 && within(now, peer.seen, MEMBER)
 }
 
+/// Whether its learn window is open.
 #[inline(always)]
-fn is_open(peer: &Peer, now: Ticks) -> bool {
+pub fn is_open(peer: &Peer, now: Ticks) -> bool {
     peer.window & window::OPEN != 0 && within(now, peer.window_at, LAZY)
 }
 
+/// Whether its learn window is in its exclusive part.
 #[inline(always)]
-fn is_exclusive(peer: &Peer, now: Ticks) -> bool {
+pub fn is_exclusive(peer: &Peer, now: Ticks) -> bool {
     peer.window & window::OPEN != 0 && within(now, peer.window_at, EXCLUSIVE)
 }
 
 /// Counts one SPI more that is not paired; `false` if that is too many.
 #[inline(always)]
-fn count(peer: &mut Peer, now: Ticks) -> bool {
+pub fn count(peer: &mut Peer, now: Ticks) -> bool {
     if !within(now, peer.window_at, MINUTE) {
         // Whatever window this was has been over for long.
         peer.window &= window::PAIRED | window::SPOKE;
@@ -108,7 +82,7 @@ fn count(peer: &mut Peer, now: Ticks) -> bool {
 
 /// Does something to a host's entry, in the first pass that finds it; `None` if it is not in the record.
 #[inline(always)]
-fn with<R>(record: &mut Peers, host: u32, act: impl FnOnce(&mut Peer) -> R) -> Option<R> {
+pub fn with<R>(record: &mut Peers, host: u32, act: impl FnOnce(&mut Peer) -> R) -> Option<R> {
     let mut index = 0;
     while index < PEERS {
         let peer = &mut record.hosts[index];
@@ -149,16 +123,30 @@ fn enter(record: &mut Peers, host: u32, now: Ticks, generations: u16, sent: Sent
             index += 1;
         }
         record.generations = generations;
+        record.settled = Ticks(0);
+        record.owed = 0;
+        record.guessed = 0;
+        record.orphans = 0;
+        record.round = record.round.wrapping_add(1);
+    }
+    if record.settled.0 == 0 {
+        debts::unsettle(record, now);
     }
     if with(record, host, |peer| hear(peer, now, sent)).is_some() {
         return Ok(());
     }
+    if sent != Sent::Begin {
+        debts::unsettle(record, now);
+    }
+    let round = record.round;
     let mut index = 0;
     while index < PEERS {
         let peer = &mut record.hosts[index];
         if !is_member(peer, now) {
+            let owed = u32::from(peer.owed_in(round));
             *peer = Peer { host, ..Peer::default() };
             hear(peer, now, sent);
+            record.owed = record.owed.saturating_sub(owed);
             return Ok(());
         }
         index += 1;
@@ -185,11 +173,15 @@ fn hear(peer: &mut Peer, now: Ticks, sent: Sent) {
 pub fn leave<W: World>(world: &W, key: &PeerKey, host: u32) {
     let now = world.now();
     world.peers().update(key, |record| {
-        with(record, host, |peer| {
-            if peer.esp_since.0 == 0 && !is_open(peer, now) {
-                peer.host = 0;
+        let round = record.round;
+        let owed = with(record, host, |peer| {
+            if peer.esp_since.0 != 0 || is_open(peer, now) {
+                return 0;
             }
-        })
+            peer.host = 0;
+            u32::from(peer.owed_in(round))
+        });
+        record.owed = record.owed.saturating_sub(owed.unwrap_or(0));
     });
 }
 
@@ -206,279 +198,4 @@ pub fn charge<W: World>(world: &W, key: &PeerKey, host: u32) -> Result<(), Reaso
         Some(false) => Err(Reason::EspFlood),
         None => Err(Reason::Contended),
     }
-}
-
-/// Opens the host's learn window if it needs one and no other host's is exclusive (rules 3 and 4). `number` is what
-/// the cause speaks of, 0 for nothing: apart from it, since half of an enum may reach the verifier uninitialised.
-///
-/// # Errors
-///
-/// [`Reason::EspHold`]: the packet must wait, that is, be sent again. [`Reason::EspFlood`], [`Reason::Contended`].
-#[inline(never)]
-pub fn open<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number: u32) -> Result<(), Reason> {
-    let now = world.now();
-    let turn = world.peers().update(key, |record| {
-        let mut rivals = Hosts::none(key.server());
-        let mut index = 0;
-        while index < PEERS {
-            let peer = &record.hosts[index];
-            if is_exclusive(peer, now) && peer.host != host && is_member(peer, now) {
-                rivals.add(peer.host);
-            }
-            index += 1;
-        }
-        let free = rivals.is_empty();
-        // Decided on a copy, between two passes: within the loop the verifier would walk the decision 64 times.
-        let Some(mut peer) = with(record, host, |peer| *peer) else { return Turn::Missing };
-        let turn = take_turn(&mut peer, now, (cause, number), free);
-        with(record, host, |place| {
-            place.window = peer.window;
-            place.window_at = peer.window_at;
-            place.spi = peer.spi;
-        });
-        turn
-    });
-    match turn {
-        Some(Turn::Pass) => Ok(()),
-        Some(Turn::Opened) => settle(world, key, host, now),
-        Some(Turn::Hold) => Err(Reason::EspHold),
-        Some(Turn::Flood) => Err(Reason::EspFlood),
-        Some(Turn::Missing) | None => Err(Reason::Contended),
-    }
-}
-
-/// What a host may do that wants a window; `free` if no other host's is exclusive.
-#[inline(always)]
-fn take_turn(peer: &mut Peer, now: Ticks, (cause, number): (Cause, u32), free: bool) -> Turn {
-    let exclusive = is_exclusive(peer, now);
-    let cause = match cause {
-        Cause::QuickMode if number == peer.quick_mode => Cause::Completed,
-        Cause::QuickMode => Cause::Request,
-        cause => cause,
-    };
-    if cause == Cause::Esp {
-        if peer.window & window::AHEAD != 0 && within(now, peer.window_at, LAZY) {
-            // The pair of an inbound SPI that came first: nothing is left to learn.
-            peer.window &= !window::AHEAD;
-            peer.spi = number;
-            return if count(peer, now) { Turn::Pass } else { Turn::Flood };
-        }
-        if !free && !exclusive {
-            return Turn::Hold;
-        }
-        if !count(peer, now) {
-            return Turn::Flood;
-        }
-        let again = exclusive && peer.window & window::SENT != 0;
-        peer.spi = number;
-        peer.window |= window::SENT;
-        if again {
-            return Turn::Pass;
-        }
-    } else {
-        // A retransmitted request makes no window longer.
-        if exclusive && cause == Cause::Request {
-            return Turn::Pass;
-        }
-        if !free && !exclusive {
-            return Turn::Hold;
-        }
-        if !exclusive {
-            peer.window &= !window::SENT;
-        }
-    }
-    peer.window = peer.window & !(window::EXPIRED | window::AHEAD) | window::OPEN;
-    peer.window_at = now;
-    Turn::Opened
-}
-
-/// After an opening: withdraws it if another processor has opened one at the same time, and notes whose turn passed.
-#[inline(never)]
-fn settle<W: World>(world: &W, key: &PeerKey, host: u32, now: Ticks) -> Result<(), Reason> {
-    let rest = world.peers().update(key, |record| {
-        let mut rivals = Hosts::none(key.server());
-        let mut lapsed = Hosts::none(key.server());
-        let mut index = 0;
-        while index < PEERS {
-            let peer = &mut record.hosts[index];
-            if peer.host != host && is_open(peer, now) && is_member(peer, now) {
-                if is_exclusive(peer, now) {
-                    rivals.add(peer.host);
-                } else if peer.window & window::EXPIRED == 0 {
-                    peer.window |= window::EXPIRED;
-                    lapsed.add(peer.host);
-                }
-            }
-            index += 1;
-        }
-        let raced = !rivals.is_empty();
-        if raced {
-            with(record, host, |peer| peer.window &= !window::OPEN);
-        }
-        (raced, !lapsed.is_empty())
-    });
-    let Some((raced, lapsed)) = rest else { return Err(Reason::Contended) };
-    if lapsed {
-        world.event(Event::EspHoldExpired);
-    }
-    if raced { Err(Reason::EspHold) } else { Ok(()) }
-}
-
-/// The server has sent a quick-mode message to the host.
-#[inline(always)]
-pub fn answered<W: World>(world: &W, key: &PeerKey, host: u32, id: u32) {
-    let now = world.now();
-    world.peers().update(key, |record| {
-        with(record, host, |peer| {
-            if peer.quick_mode != id {
-                peer.quick_mode = id;
-            } else if is_exclusive(peer, now) {
-                // The third message of an exchange that the server began (rule 3b).
-                peer.window_at = now;
-            }
-        })
-    });
-}
-
-/// Whether one more unknown SPI from this server is bearable, and whether the record is of this generation.
-#[inline(always)]
-fn admit(record: &mut Peers, now: Ticks, generations: u16, unsolicited: Reason) -> Result<(), Reason> {
-    if record.generations != generations {
-        return Err(unsolicited);
-    }
-    if now.since(record.unknown_since) >= Ticks::from_secs(1) {
-        record.unknown_since = now;
-        record.unknown = 0;
-    }
-    if record.unknown >= UNKNOWN_PER_SECOND {
-        return Err(Reason::EspFlood);
-    }
-    record.unknown += 1;
-    Ok(())
-}
-
-/// To whom an unknown inbound SPI belongs that came with this sequence number (rules 6 and 7), into `host`.
-///
-/// Not returned: a host and a reason would share a register, and what the verifier must know of the one it would follow
-/// through the whole loop for the other (6.18: a million instructions).
-///
-/// # Errors
-///
-/// [`Reason::EspUnsolicited`], [`Reason::EspAmbiguous`], [`Reason::EspFlood`].
-#[inline(never)]
-pub fn claim<W: World>(world: &W, key: &PeerKey, sequence: u32, host: &mut u32) -> Result<(), Reason> {
-    let now = world.now();
-    let generations = generations(world.settings());
-    let mut survey = Survey::empty(key.server());
-    let admitted = world.peers().update(key, |record| {
-        admit(record, now, generations, Reason::EspUnsolicited)?;
-        let mut index = 0;
-        while index < PEERS {
-            let peer = &record.hosts[index];
-            if is_member(peer, now) {
-                survey.members.add(peer.host);
-                if is_exclusive(peer, now) {
-                    survey.exclusive.add(peer.host);
-                } else if is_open(peer, now) {
-                    survey.lazy.add(peer.host);
-                }
-                if peer.esp_since.0 != 0 {
-                    let old = !within(now, peer.esp_since, LAZY);
-                    if old {
-                        survey.old.add(peer.host);
-                    }
-                    if peer.window & window::PAIRED == 0 {
-                        survey.unpaired.add(peer.host);
-                        if old {
-                            survey.unpaired_old.add(peer.host);
-                        }
-                    }
-                }
-            }
-            index += 1;
-        }
-        Ok(())
-    });
-    admitted.unwrap_or(Err(Reason::EspUnsolicited))?;
-    *host = learn::decide(&survey, sequence)?;
-    Ok(())
-}
-
-/// The only host of K, for an unknown initiator SPI from the server (R11).
-///
-/// # Errors
-///
-/// [`Reason::Unsolicited`], [`Reason::IkeAmbiguous`], [`Reason::EspFlood`].
-#[inline(always)]
-pub fn sole<W: World>(world: &W, key: &PeerKey) -> Result<u32, Reason> {
-    let now = world.now();
-    let generations = generations(world.settings());
-    let found = world.peers().update(key, |record| {
-        admit(record, now, generations, Reason::Unsolicited)?;
-        let mut members = Hosts::none(key.server());
-        let mut index = 0;
-        while index < PEERS {
-            let peer = &record.hosts[index];
-            if is_member(peer, now) {
-                members.add(peer.host);
-            }
-            index += 1;
-        }
-        if members.is_empty() { Err(Reason::Unsolicited) } else { members.only().ok_or(Reason::IkeAmbiguous) }
-    });
-    found.unwrap_or(Err(Reason::Unsolicited))
-}
-
-/// An inbound SPI was learned for the host: its window closes. `false` if it came without a window and too many did.
-#[inline(always)]
-pub fn learned<W: World>(world: &W, key: &PeerKey, host: u32) -> bool {
-    let now = world.now();
-    let fits = world.peers().update(key, |record| {
-        with(record, host, |peer| {
-            if !is_open(peer, now) {
-                peer.window = peer.window & !window::SPOKE | window::PAIRED;
-                return count(peer, now);
-            }
-            if peer.window & window::SENT == 0 {
-                peer.window = window::PAIRED | window::AHEAD;
-                peer.window_at = now;
-            } else {
-                peer.window = window::PAIRED;
-            }
-            true
-        })
-    });
-    fits.flatten().unwrap_or(true)
-}
-
-/// What speaks for and against a tentative binding.
-pub struct Evidence {
-    /// The host has sent ESP since.
-    pub spoke: bool,
-    /// The host's last new outbound SPI; 0 if none.
-    pub spi: u32,
-    /// Another host of K has sent ESP and never had an answer.
-    pub disputed: bool,
-}
-
-/// Looks for [`Evidence`] about a binding to the host.
-#[inline(always)]
-pub fn evidence<W: World>(world: &W, key: &PeerKey, host: u32) -> Option<Evidence> {
-    let now = world.now();
-    world.peers().update(key, |record| {
-        let mut others = Hosts::none(key.server());
-        let mut index = 0;
-        while index < PEERS {
-            let peer = &record.hosts[index];
-            let unpaired = peer.window & window::PAIRED == 0 && peer.esp_since.0 != 0;
-            if unpaired && peer.host != host && is_member(peer, now) {
-                others.add(peer.host);
-            }
-            index += 1;
-        }
-        let disputed = !others.is_empty();
-        let own = with(record, host, |peer| (peer.window & window::SPOKE != 0, peer.spi));
-        let (spoke, spi) = own.unwrap_or((false, 0));
-        Evidence { spoke, spi, disputed }
-    })
 }

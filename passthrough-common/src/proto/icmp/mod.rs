@@ -3,7 +3,7 @@
 //! Echo and timestamp queries are sessions like UDP's, made by `tcp_udp`; here is only what a message is. Errors have no
 //! session: [`error`] finds the one that the quoted packet belongs to and restores the
 //! quote as its reader knows it, with every checksum in it. An error changes no state: it refreshes nothing and ends
-//! nothing (conformance I8, U15).
+//! nothing (conformance I8, U15), but for a host's own word that an inbound SPI is not its own (section 8 rule 9).
 //!
 //! Types that pass: 0, 8, 13, 14 (queries), 3, 11, 12 (errors). Every other one is dropped (I12, I14, Z32).
 //! Not done: the sequence number in a quoted TCP header is not checked against the connection (Z31 allows that), and
@@ -19,11 +19,11 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
-use crate::abi::Reason;
+use crate::abi::{Reason, Space};
 use crate::seam::{Packet, World};
 use crate::wire::{icmp, ipv4};
 
-use super::{Flow, Part, progress};
+use super::{Flow, Part, esp_ike, progress};
 
 /// What a message is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,11 +84,25 @@ pub fn error<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Res
         Err(Reason::IcmpNoSession) if find::is_gateways_own(flow, &quote, world) => return Ok(()),
         found => found?,
     };
+    if outbound && quote.is_in(Space::Spi) && says_unwanted(packet, flow) {
+        esp_ike::refused(world, near, quote.server(), quote.selector);
+    }
     restore::quote(packet, flow.l4_at, &quote, owner)?;
     if outbound && world.settings().is_outside_address(near) {
         return Ok(());
     }
     restore::outer_address(packet, flow, owner.address())
+}
+
+/// Whether an error says that its sender has no use for the protocol, or the port: 3/2 or 3/3 (RFC 792).
+///
+/// One number: of a pair in an `Option` the verifier finds the half that `None` leaves undefined (6.18: "!read_ok").
+#[inline(always)]
+fn says_unwanted<P: Packet>(packet: &P, flow: &Flow) -> bool {
+    const PROTOCOL: u16 = u16::from_be_bytes([icmp::kind::UNREACHABLE, icmp::PROTOCOL_UNREACHABLE]);
+    const PORT: u16 = u16::from_be_bytes([icmp::kind::UNREACHABLE, icmp::PORT_UNREACHABLE]);
+    let said = packet.u16(flow.l4_at + icmp::TYPE).unwrap_or(0);
+    said == PROTOCOL || said == PORT
 }
 
 /// Checks the message itself: its checksum (conformance I3), and an MTU that no link has (M5; 0 is an old router's).

@@ -5,7 +5,6 @@ use crate::abi::peers::{self, PEERS};
 use crate::abi::settings::Idle;
 use crate::abi::{Class, Peer, PeerKey, Peers, Reason, Ticks};
 use crate::seam::{Refused, Table, World};
-use crate::session::pair::L2TP_PORT;
 
 /// Most messages of one client that assign tunnel IDs, within the idle time of a session: a bound on what an SCCRQ flood
 /// may fill (conformance Z58).
@@ -153,14 +152,7 @@ fn place(peers: &mut Peers, times: Times, host: u32) -> Entered {
     while index < PEERS {
         let peer = &mut peers.hosts[index];
         if peer.host == 0 || !times.counts(peer.seen) {
-            *peer = Peer {
-                host,
-                seen: times.now,
-                window_at: times.now,
-                quick_mode: 1,
-                port: L2TP_PORT,
-                ..Peer::default()
-            };
+            *peer = Peer { host, seen: times.now, window_at: times.now, quick_mode: 1, ..Peer::default() };
             return Entered::New;
         }
         index += 1;

@@ -1,0 +1,190 @@
+//! Learn windows: whose turn it is to be learned, and who must wait (rules 3 to 5).
+//!
+//! Two processors that open windows at once see each other in [`settle`] and both withdraw.
+
+use crate::abi::peers::{PEERS, window};
+use crate::abi::{Event, Peer, PeerKey, Reason, Ticks};
+use crate::seam::{Table, World};
+
+use super::debts;
+use super::learn::Hosts;
+use super::peers::{LAZY, count, is_exclusive, is_member, is_open, with, within};
+
+/// Why a host wants a learn window (rule 3).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It sends ESP with an SPI for the first time, the number beside (rule 3a).
+    Esp,
+    /// The same, with a sequence number that a fresh association does not show.
+    OldEsp,
+    /// It asks for a child association. The window opens before the association is there (rule 3b opens it after):
+    /// so of two hosts that ask at once, one waits before the server can send to both.
+    Request,
+    /// The exchange that makes the association ends (rule 3b).
+    Completed,
+    /// A quick-mode message, its ID being the number beside: the third one, or an answer, if the server has sent this ID;
+    /// else the first.
+    QuickMode,
+}
+
+/// What became of a wish for a window.
+enum Turn {
+    /// The host is not in the record.
+    Missing,
+    /// No window is needed, or it is open already.
+    Pass,
+    /// The window is open now.
+    Opened,
+    /// Another host's window is exclusive.
+    Hold,
+    /// Too many SPIs.
+    Flood,
+}
+
+/// Opens the host's learn window if it needs one and no other host's is exclusive (rules 3 and 4). `number` is what
+/// the cause speaks of, 0 for nothing: apart from it, since half of an enum may reach the verifier uninitialised.
+///
+/// # Errors
+///
+/// [`Reason::EspHold`]: the packet must wait, that is, be sent again. [`Reason::EspFlood`], [`Reason::Contended`].
+#[inline(never)]
+pub fn open<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number: u32) -> Result<(), Reason> {
+    let now = world.now();
+    let turn = world.peers().update(key, |record| {
+        let mut rivals = Hosts::none(key.server());
+        let mut index = 0;
+        while index < PEERS {
+            let peer = &record.hosts[index];
+            if is_exclusive(peer, now) && peer.host != host && is_member(peer, now) {
+                rivals.add(peer.host);
+            }
+            index += 1;
+        }
+        let free = rivals.is_empty();
+        // Decided on a copy, between two passes: within the loop the verifier would walk the decision 64 times.
+        let Some(mut peer) = with(record, host, |peer| *peer) else { return Turn::Missing };
+        // What was agreed on before the record began, or out of its sight, has no window to wait for: who comes back after a
+        // loss of state keeps nobody waiting, and the sequence numbers of what answers him tell as much.
+        let predates = cause == Cause::OldEsp && peer.unsent == 0 && !debts::is_settled(record, now);
+        let turn = if predates {
+            peer.spi = number;
+            if count(&mut peer, now) { Turn::Pass } else { Turn::Flood }
+        } else {
+            take_turn(&mut peer, now, (cause, number), free)
+        };
+        if matches!(turn, Turn::Pass | Turn::Opened) {
+            debts::note(record, &mut peer, now, cause, number);
+        }
+        with(record, host, |place| {
+            place.window = peer.window;
+            place.window_at = peer.window_at;
+            place.spi = peer.spi;
+            place.exchange = peer.exchange;
+            place.owed = peer.owed;
+            place.unsent = peer.unsent;
+            place.round = peer.round;
+        });
+        turn
+    });
+    match turn {
+        Some(Turn::Pass) => Ok(()),
+        Some(Turn::Opened) => settle(world, key, host, now),
+        Some(Turn::Hold) => Err(Reason::EspHold),
+        Some(Turn::Flood) => Err(Reason::EspFlood),
+        Some(Turn::Missing) | None => Err(Reason::Contended),
+    }
+}
+
+/// What a host may do that wants a window; `free` if no other host's is exclusive.
+#[inline(always)]
+fn take_turn(peer: &mut Peer, now: Ticks, (cause, number): (Cause, u32), free: bool) -> Turn {
+    let exclusive = is_exclusive(peer, now);
+    let cause = match cause {
+        Cause::QuickMode if number == peer.quick_mode => Cause::Completed,
+        Cause::QuickMode => Cause::Request,
+        Cause::OldEsp => Cause::Esp,
+        cause => cause,
+    };
+    if cause == Cause::Esp {
+        if peer.window & window::AHEAD != 0 && within(now, peer.window_at, LAZY) {
+            // The pair of an inbound SPI that came first: nothing is left to learn.
+            peer.window &= !window::AHEAD;
+            peer.spi = number;
+            return if count(peer, now) { Turn::Pass } else { Turn::Flood };
+        }
+        if !free && !exclusive {
+            return Turn::Hold;
+        }
+        if !count(peer, now) {
+            return Turn::Flood;
+        }
+        let again = exclusive && peer.window & window::SENT != 0;
+        peer.spi = number;
+        peer.window |= window::SENT;
+        if again {
+            return Turn::Pass;
+        }
+    } else {
+        // A retransmitted request makes no window longer.
+        if exclusive && cause == Cause::Request {
+            return Turn::Pass;
+        }
+        if !free && !exclusive {
+            return Turn::Hold;
+        }
+        if !exclusive {
+            peer.window &= !window::SENT;
+        }
+    }
+    peer.window = peer.window & !(window::EXPIRED | window::AHEAD) | window::OPEN;
+    peer.window_at = now;
+    Turn::Opened
+}
+
+/// After an opening: withdraws it if another processor has opened one at the same time, and notes whose turn passed.
+#[inline(never)]
+fn settle<W: World>(world: &W, key: &PeerKey, host: u32, now: Ticks) -> Result<(), Reason> {
+    let rest = world.peers().update(key, |record| {
+        let mut rivals = Hosts::none(key.server());
+        let mut lapsed = Hosts::none(key.server());
+        let mut index = 0;
+        while index < PEERS {
+            let peer = &mut record.hosts[index];
+            if peer.host != host && is_open(peer, now) && is_member(peer, now) {
+                if is_exclusive(peer, now) {
+                    rivals.add(peer.host);
+                } else if peer.window & window::EXPIRED == 0 {
+                    peer.window |= window::EXPIRED;
+                    lapsed.add(peer.host);
+                }
+            }
+            index += 1;
+        }
+        let raced = !rivals.is_empty();
+        if raced {
+            with(record, host, |peer| peer.window &= !window::OPEN);
+        }
+        (raced, !lapsed.is_empty())
+    });
+    let Some((raced, lapsed)) = rest else { return Err(Reason::Contended) };
+    if lapsed {
+        world.event(Event::EspHoldExpired);
+    }
+    if raced { Err(Reason::EspHold) } else { Ok(()) }
+}
+
+/// The server has sent a quick-mode message to the host.
+#[inline(always)]
+pub fn answered<W: World>(world: &W, key: &PeerKey, host: u32, id: u32) {
+    let now = world.now();
+    world.peers().update(key, |record| {
+        with(record, host, |peer| {
+            if peer.quick_mode != id {
+                peer.quick_mode = id;
+            } else if is_exclusive(peer, now) {
+                // The third message of an exchange that the server began (rule 3b).
+                peer.window_at = now;
+            }
+        })
+    });
+}
