@@ -83,8 +83,10 @@ steps! {
     step_ipv6 = Ipv6;
     /// [`Step::Esp`].
     step_esp = Esp;
-    /// [`Step::Ike`].
-    step_ike = Ike;
+    /// [`Step::IkeOutbound`].
+    step_ike_outbound = IkeOutbound;
+    /// [`Step::IkeInbound`].
+    step_ike_inbound = IkeInbound;
     /// [`Step::L2tp`].
     step_l2tp = L2tp;
     /// [`Step::Options`].

@@ -90,8 +90,10 @@ pub enum Step {
     Options = 11,
     /// Make room in a full session table, at most once a second. It ends the packet's way.
     Reclaim = 12,
-    /// Read IKE where port 500 is kept.
-    Ike = 13,
+    /// Read IKE of a client where port 500 is kept.
+    IkeOutbound = 13,
+    /// Read IKE of a server where port 500 is kept.
+    IkeInbound = 14,
 }
 
 impl Step {
@@ -111,13 +113,14 @@ impl Step {
             10 => Step::L2tp,
             11 => Step::Options,
             12 => Step::Reclaim,
-            _ => Step::Ike,
+            13 => Step::IkeOutbound,
+            _ => Step::IkeInbound,
         }
     }
 }
 
 /// Every step's program, by name, with its index in the program array.
-pub const STEPS: [(&str, u32); 14] = [
+pub const STEPS: [(&str, u32); 15] = [
     ("step_wan_egress", Step::WanEgress as u32),
     ("step_wan_ingress", Step::WanIngress as u32),
     ("step_lan_ingress", Step::LanIngress as u32),
@@ -131,5 +134,6 @@ pub const STEPS: [(&str, u32); 14] = [
     ("step_l2tp", Step::L2tp as u32),
     ("step_options", Step::Options as u32),
     ("step_reclaim", Step::Reclaim as u32),
-    ("step_ike", Step::Ike as u32),
+    ("step_ike_outbound", Step::IkeOutbound as u32),
+    ("step_ike_inbound", Step::IkeInbound as u32),
 ];

@@ -26,5 +26,5 @@ plain!(
     Exit,
     HostKey,
     Host,
-    Forward,
+    Forward
 );

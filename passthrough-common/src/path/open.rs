@@ -280,7 +280,9 @@ pub fn reading_step<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> 
             let has_data = flow.l4_at + u32::from(offset >> 4) * 4 < flow.end;
             if has_data || flow.tcp_flags & news != 0 { Some(Step::Control) } else { None }
         }
-        Class::Ike if keeps_ike_port(world, flow, outbound) => Some(Step::Ike),
+        Class::Ike if keeps_ike_port(world, flow, outbound) => {
+            Some(if outbound { Step::IkeOutbound } else { Step::IkeInbound })
+        }
         Class::L2tp if full && outbound && l2tp::is_kept(flow, world.settings(), outbound) => {
             if l2tp::must_read(packet, flow) {
                 Some(Step::L2tp)

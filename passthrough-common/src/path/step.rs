@@ -89,7 +89,7 @@ pub fn decide<P: Packet, W: World>(
         },
         Step::Error => error(packet, world, flow),
         Step::Ipv6 => ipv6::judge(packet, world, flow),
-        Step::Esp | Step::Ike | Step::L2tp => {
+        Step::Esp | Step::IkeOutbound | Step::IkeInbound | Step::L2tp => {
             if let Err(reason) = open::may_open(world, flow, hook::is_own(world, flow)) {
                 return Verdict::drop(reason);
             }
@@ -101,7 +101,8 @@ pub fn decide<P: Packet, W: World>(
                     }
                     go_on(result, flow, progress::OPENED | progress::READ)
                 }
-                Step::Ike => ike(packet, world, flow),
+                Step::IkeOutbound => ike(esp_ike::ike_outbound(packet, flow, world), world, flow),
+                Step::IkeInbound => ike(esp_ike::ike_inbound(packet, flow, world), world, flow),
                 _ => match l2tp::step(packet, flow, world) {
                     // The gateway's own L2TP server.
                     Err(Reason::ToGateway) => Verdict::pass(Reason::ToGateway),
@@ -132,10 +133,9 @@ fn error<P: Packet, W: World>(packet: &mut P, world: &W, flow: &Flow) -> Verdict
     Verdict::or_drop(result, Verdict::go_on(step, progress::HAIRPIN))
 }
 
-/// IKE, and the gateway's own IKE daemon.
+/// What becomes of IKE that has been read: the gateway's own daemon may be meant.
 #[inline(always)]
-fn ike<P: Packet, W: World>(packet: &mut P, world: &W, flow: &Flow) -> Verdict {
-    let result = esp_ike::ike(packet, flow, world);
+fn ike<W: World>(result: Result<(), Reason>, world: &W, flow: &Flow) -> Verdict {
     if result == Err(Reason::FirstPacket) {
         return unclaimed(flow);
     }

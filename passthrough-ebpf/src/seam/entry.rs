@@ -132,7 +132,9 @@ extern "C" fn act(skb: *mut __sk_buff, flow: *mut Flow, edit: *mut Edit, verdict
 /// How many bytes a step must reach.
 const fn reach(step: Step) -> u32 {
     match step {
-        Step::Control | Step::Error | Step::L2tp | Step::Ike | Step::Ipv6 => SEGMENT,
+        Step::Control | Step::Error | Step::L2tp | Step::IkeOutbound | Step::IkeInbound | Step::Ipv6 => {
+            SEGMENT
+        }
         _ => HEADERS,
     }
 }

@@ -172,7 +172,6 @@ impl Plan {
             host_sessions: words.host_sessions,
             host_rate: words.host_rate,
             forwards,
-            sessions: words.sessions,
         })
     }
 }

@@ -28,6 +28,8 @@ mod table;
 mod tests;
 mod turns;
 
+pub use ike::{inbound as ike_inbound, outbound as ike_outbound};
+
 use crate::abi::session::flag;
 use crate::abi::{PeerKey, Reason, Session, SessionKey, Settings, Space, View};
 use crate::seam::{Packet, World};
@@ -77,22 +79,6 @@ pub fn initiator_key<P: Packet>(packet: &P, flow: &Flow) -> Result<u32, Reason> 
     let high = packet.u32(at).ok_or(Reason::Malformed)?;
     let low = packet.u32(at + 4).ok_or(Reason::Malformed)?;
     wire::ike::fold(high, low).ok_or(Reason::Malformed)
-}
-
-/// Reads an IKE packet whose port 500 is kept, before its session is looked up: joins the server's peers, opens or
-/// waits for a learn window, makes the session of an initiator SPI that is new.
-///
-/// # Errors
-///
-/// Why the packet is dropped: [`Reason::EspHold`], [`Reason::IkeConflict`], [`Reason::IkeAmbiguous`],
-/// [`Reason::Unsolicited`], [`Reason::PeerLimit`], [`Reason::Malformed`], or what the tables refuse.
-#[inline(always)]
-pub fn ike<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<(), Reason> {
-    if flow.has(progress::OUTBOUND) {
-        ike::outbound(packet, flow, world)
-    } else {
-        ike::inbound(packet, flow, world)
-    }
 }
 
 /// Makes the session of an ESP packet that has none.

@@ -816,5 +816,9 @@ fn the_gateways_own_associations_are_sessions_too() {
 
 /// The step that a packet of this class goes through.
 fn step(frame: &mut Frame, flow: &Flow, gateway: &Gateway) -> Result<(), Reason> {
-    if flow.class == Class::Ike { super::ike(frame, flow, gateway) } else { super::esp(frame, flow, gateway) }
+    match flow.class {
+        Class::Ike if flow.has(progress::OUTBOUND) => super::ike_outbound(frame, flow, gateway),
+        Class::Ike => super::ike_inbound(frame, flow, gateway),
+        _ => super::esp(frame, flow, gateway),
+    }
 }
