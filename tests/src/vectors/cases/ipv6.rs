@@ -102,12 +102,12 @@ pub const VECTORS: &[Vector] = &[
         play.out(later.clone()).punts(PASSED);
     }),
     vector("a later fragment that overlaps the first ends its datagram", "F7 Z22", |play| {
-        let first = outbound(17, &[udp(5000, 53), vec![7; 4]].concat()).behind(fragment(0, true, 82));
-        let later = |offset| outbound(17, &[7; 16]).behind(fragment(offset, false, 82));
-        play.out(first.clone()).passes_ipv6();
-        play.out(later(2)).punts(PASSED);
-        play.out(later(1)).drops_and_changes(Reason::FragmentTiny);
-        play.out(later(2)).drops(Reason::FragmentOrphan);
+        let first = inbound(17, &[udp(53, 5000), vec![7; 4]].concat()).behind(fragment(0, true, 82));
+        let later = |offset| inbound(17, &[7; 16]).behind(fragment(offset, false, 82));
+        play.back(first.clone()).passes_ipv6();
+        play.back(later(2)).punts(PASSED);
+        play.back(later(1)).drops_and_changes(Reason::FragmentTiny);
+        play.back(later(2)).drops(Reason::FragmentOrphan);
     }),
     vector("later fragments of what has no ports are told by their protocol", "O7", |play| {
         for protocol in [50, 47, 115, 4, 41] {
