@@ -5,4 +5,5 @@ pub mod interrupt;
 pub mod lab;
 pub mod peers;
 pub mod vectors;
+pub mod vpn;
 pub mod wait;
