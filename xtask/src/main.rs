@@ -10,6 +10,7 @@ mod test;
 mod tidy;
 mod toolchain;
 mod verify;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Task {
     Tidy,
     /// Load every kernel program here and compare its size with the budget (needs root)
     Verify(verify::Arguments),
+    /// Build, then run real VPN software through the gateway, in a virtual machine with a kernel of one's choice
+    VmTest(vm::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Check(arguments) => check::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Verify(arguments) => verify::run(&arguments),
+        Task::VmTest(arguments) => vm::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
