@@ -6,4 +6,5 @@ pub mod lab;
 pub mod peers;
 pub mod simulation;
 pub mod vectors;
+pub mod vpn;
 pub mod wait;

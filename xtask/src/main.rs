@@ -12,6 +12,7 @@ mod test;
 mod tidy;
 mod toolchain;
 mod verify;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,8 @@ enum Task {
     Compliance(compliance::Arguments),
     /// Load every kernel program here and compare its size with the budget (needs root)
     Verify(verify::Arguments),
+    /// Build, then run real VPN software through the gateway, in a virtual machine with a kernel of one's choice
+    VmTest(vm::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Compliance(arguments) => compliance::run(&arguments),
         Task::Verify(arguments) => verify::run(&arguments),
+        Task::VmTest(arguments) => vm::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

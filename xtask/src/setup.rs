@@ -26,6 +26,10 @@ const TOOLS: [(&str, &str); 4] =
 /// Commands of the benchmark that it can do without, but for a figure: each with its Debian package.
 const EXTRAS: [(&str, &str); 2] = [("iperf3", "iperf3"), ("conntrack", "conntrack")];
 
+/// Commands of the virtual machine, each with its Debian package.
+const MACHINE: [(&str, &str); 3] =
+    [("qemu-system-x86_64", "qemu-system-x86"), ("xz", "xz-utils"), ("dpkg-deb", "dpkg")];
+
 /// Installs what is missing, and says what is there.
 pub fn run() -> Result<()> {
     Setup::new(Tone::Full).all()?;
@@ -50,6 +54,18 @@ pub fn extras() {
             println!("setup: no luck  {tool} (package {package}): the benchmark leaves out what needs it");
         }
     }
+}
+
+/// Installs what the virtual machine needs beside [`ensure`].
+pub fn machine() -> Result<()> {
+    let mut packages = Packages::of_this_machine();
+    for (tool, package) in MACHINE.into_iter().filter(|(tool, _)| which(tool).is_none()) {
+        match &mut packages {
+            Some(packages) => packages.install(&[package])?,
+            None => bail!("{tool} is missing: install your distribution's package {package}"),
+        }
+    }
+    Ok(())
 }
 
 #[derive(PartialEq, Eq)]

@@ -59,7 +59,20 @@ fn run() -> Result<()> {
         loader.load(passthrough_user::loader::OBJECT).context("making the maps of the kernel programs")?;
     let mut names: Vec<_> = ebpf.programs().map(|(name, _)| name.to_owned()).collect();
     names.sort();
-    let measured = names.into_iter().map(|name| measure(&mut ebpf, name)).collect::<Result<Vec<_>>>()?;
+    let mut measured = Vec::new();
+    let mut refused = Vec::new();
+    for name in names {
+        match measure(&mut ebpf, name) {
+            Ok(program) => measured.push(program),
+            Err(error) => refused.push(format!("{error:#}")),
+        }
+    }
+    if !refused.is_empty() {
+        measured
+            .iter()
+            .for_each(|program| println!("{} loads: {} instructions", program.name, program.verified));
+        bail!("{} programs are refused: {}", refused.len(), refused.join("\n"));
+    }
 
     if write {
         fs::write(&file, budget_file(&measured)).with_context(|| format!("writing {}", file.display()))?;

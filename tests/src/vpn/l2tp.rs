@@ -1,0 +1,84 @@
+//! L2TP: xl2tpd at both ends, from source port 1701.
+
+use std::{net::Ipv4Addr, thread, time::Duration};
+
+use anyhow::Result;
+
+use super::{
+    daemon::{Daemon, Folder},
+    pptp::SECRETS,
+    stage::Stage,
+    tunnel::{Open, Tunnel, address_of},
+};
+use crate::lab::Host;
+
+/// The server's address in every tunnel.
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 1);
+
+/// Tunnels from so many clients to server S.
+pub fn open<'a>(stage: &'a Stage, folder: &Folder, clients: usize, patience: Duration) -> Result<Open<'a>> {
+    let server = &stage.lab.s;
+    let mut daemon = serve(&folder.below("S")?, server)?;
+    daemon.wait_for_port(server, "-u", 1701, patience)?;
+    let mut open = Open { daemons: vec![daemon], ..Open::default() };
+    let calls: Vec<_> = thread::scope(|scope| {
+        let calls = stage.clients(clients).iter().map(|client| {
+            scope.spawn(move || -> Result<_> {
+                let mut daemon = call(&folder.below(&client.name)?, client, server.address)?;
+                let from = address_of(client, "ppp0", &mut daemon, patience)?;
+                Ok((daemon, Tunnel { client, server, from, to: SERVER }))
+            })
+        });
+        let calls: Vec<_> = calls.collect();
+        calls
+            .into_iter()
+            .map(|call| call.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    for call in calls {
+        let (daemon, tunnel) = call?;
+        open.daemons.push(daemon);
+        open.tunnels.push(tunnel);
+    }
+    Ok(open)
+}
+
+/// What both ends' pppd gets.
+fn options(folder: &Folder, more: &str) -> Result<String> {
+    folder.write("ppp/chap-secrets", SECRETS)?;
+    folder.write("ppp/options", "")?;
+    let log = folder.path("pppd.log");
+    folder.write(
+        "ppp/options.l2tp",
+        &format!("nobsdcomp\nnodeflate\nnoccp\nnoipv6\nnodefaultroute\nmtu 1400\nmru 1400\ndebug\nlogfile {log}\n{more}"),
+    )
+}
+
+fn serve(folder: &Folder, host: &Host) -> Result<Daemon> {
+    let options = options(folder, "name l2tpd\nrequire-mschap-v2\nms-dns 10.8.0.1\n")?;
+    let configuration = folder.write(
+        "xl2tpd.conf",
+        &format!(
+            "[global]\nport = 1701\nforce userspace = yes\n[lns default]\nip range = 10.8.0.10-10.8.0.90\nlocal ip = {SERVER}\n\
+             require chap = yes\nrefuse pap = yes\nname = l2tpd\npppoptfile = {options}\nlength bit = yes\n"
+        ),
+    )?;
+    run(folder, host, &configuration)
+}
+
+fn call(folder: &Folder, client: &Host, server: Ipv4Addr) -> Result<Daemon> {
+    let options = options(folder, "noauth\nuser vpn\nremotename l2tpd\n")?;
+    let configuration = folder.write(
+        "xl2tpd.conf",
+        &format!(
+            "[global]\nport = 1701\nforce userspace = yes\n[lac vpn]\nlns = {server}\nautodial = yes\nredial = yes\nredial timeout = 5\n\
+             pppoptfile = {options}\nlength bit = yes\n"
+        ),
+    )?;
+    run(folder, client, &configuration)
+}
+
+fn run(folder: &Folder, host: &Host, configuration: &str) -> Result<Daemon> {
+    let words = ["-D", "-c", configuration, "-p", "/run/xl2tpd/pid", "-C", "/run/xl2tpd/control"];
+    folder.start(&host.namespace, "xl2tpd", &words)
+}

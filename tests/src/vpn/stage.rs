@@ -1,0 +1,153 @@
+//! Where the scenarios play: the lab, its clients behind a switch of their own, and one way through the gateway.
+//!
+//! The gateway's LAN interface is a veth, not a bridge, so that XDP can run on it.
+
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use crate::lab::{
+    GATEWAY_LAN, Host, Lab, Plan,
+    namespace::{Namespace, ip_batch},
+    offload,
+};
+
+/// Who translates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Way {
+    /// `passthrough up --mode tc`.
+    Tc,
+    /// `passthrough up --mode xdp`.
+    Xdp,
+    /// The kernel's masquerade, with its helper for PPTP.
+    Netfilter,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Way; 3] = [Way::Tc, Way::Xdp, Way::Netfilter];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Way::Tc => "tc",
+            Way::Xdp => "xdp",
+            Way::Netfilter => "netfilter",
+        }
+    }
+
+    /// Whether switches mean anything to it.
+    pub const fn is_passthrough(self) -> bool {
+        !matches!(self, Way::Netfilter)
+    }
+}
+
+/// Masquerade as a careful owner sets it up: since 6.0 a helper works only where a rule asks for it.
+const NETFILTER: &str = r#"
+table ip nat {
+    ct helper pptp-calls { type "pptp" protocol tcp; }
+    chain helpers {
+        type filter hook prerouting priority 0; policy accept;
+        tcp dport 1723 ct helper set "pptp-calls"
+    }
+    chain postrouting {
+        type nat hook postrouting priority 100; policy accept;
+        oifname "wan0" masquerade
+    }
+}
+"#;
+
+/// What a gateway enables for the scenarios.
+const SWITCHES: &str = "pptp,ipsec,l2tp,gre,ipip";
+
+/// The lab and its gateway. Fields are dropped in this order.
+#[derive(Debug)]
+pub struct Stage {
+    /// Clients, gateway, router, servers.
+    pub lab: Lab,
+    /// Where the clients' links meet.
+    pub switch: Namespace,
+    /// Where logs and captures go.
+    pub out: PathBuf,
+    way: Option<Way>,
+}
+
+impl Stage {
+    /// A lab with so many clients.
+    pub fn new(clients: usize, out: &Path) -> Result<Stage> {
+        let lab = Lab::planned(&Plan { clients, ..Plan::default() })?;
+        let gateway = lab.gateway.namespace.name().to_owned();
+        let switch = Namespace::new(format!("{}-sw", gateway.trim_end_matches("-gw")))?;
+        let mut moved = String::from("link del br0\n");
+        for port in 0..clients {
+            moved.push_str(&format!("link set lan{port} name port{port} netns {}\n", switch.name()));
+        }
+        lab.gateway.namespace.ip(&moved)?;
+        ip_batch(
+            None,
+            &format!("link add name lan0 netns {gateway} type veth peer name up0 netns {}\n", switch.name()),
+        )?;
+        let mut ports =
+            String::from("link add br0 type bridge forward_delay 0 stp_state 0 mcast_snooping 0\n");
+        for port in (0..clients).map(|port| format!("port{port}")).chain(["up0".to_owned()]) {
+            ports.push_str(&format!("link set {port} master br0 up\n"));
+        }
+        switch.ip(&format!("{ports}link set br0 up\n"))?;
+        lab.gateway.namespace.ip(&format!("addr add {GATEWAY_LAN}/24 dev lan0\nlink set lan0 up\n"))?;
+        for (namespace, interface) in [(&lab.gateway.namespace, "lan0"), (&switch, "up0")] {
+            offload::switch_off(namespace, interface)?;
+        }
+        // A veth takes frames that XDP redirects to it only while its peer has GRO on.
+        for (namespace, interface) in [(&lab.router.namespace, "isp0"), (&switch, "up0")] {
+            namespace.run("ethtool", &["-K", interface, "gro", "on"])?;
+        }
+        Ok(Stage { lab, switch, out: out.to_owned(), way: None })
+    }
+
+    /// Has the gateway translate this way, and nothing else.
+    pub fn translate(&mut self, way: Way) -> Result<()> {
+        let gateway = &self.lab.gateway.namespace;
+        match (self.way, way) {
+            (Some(Way::Netfilter), _) => drop(gateway.run("nft", &["flush", "ruleset"])?),
+            (Some(_), Way::Netfilter) => drop(self.lab.cli.succeed("down")?),
+            _ => {}
+        }
+        if way.is_passthrough() {
+            let up = "up --wan wan0 --lan lan0 --l2tp-port keep --sessions 4096";
+            self.lab.cli.succeed(&format!("{up} --mode {} --enable {SWITCHES}", way.name()))?;
+        } else {
+            self.lab.load_firewall(NETFILTER).context("masquerade could not be set up")?;
+        }
+        self.way = Some(way);
+        Ok(())
+    }
+
+    /// Puts what a client or server has of IPsec away, and what the gateway knows of sessions.
+    pub fn clear(&self) -> Result<()> {
+        for host in self.lab.clients.iter().chain([&self.lab.s, &self.lab.t]) {
+            host.namespace.run("ip", &["xfrm", "state", "flush"])?;
+            host.namespace.run("ip", &["xfrm", "policy", "flush"])?;
+        }
+        match self.way {
+            Some(way) if way.is_passthrough() => drop(self.lab.cli.succeed("flush")?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The first `count` clients.
+    pub fn clients(&self, count: usize) -> &[Host] {
+        &self.lab.clients[..count.min(self.lab.clients.len())]
+    }
+}
+
+/// An inner address of a client, by its place: nothing on the way knows it.
+pub fn inner(index: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 77, index as u8 + 1, 1)
+}
+
+/// The server's inner address.
+pub const INNER_SERVER: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 1);

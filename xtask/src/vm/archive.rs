@@ -1,0 +1,122 @@
+//! Debian's archive, read with apt in a folder of its own: this machine's packages and lists are left as they are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::process;
+
+/// Debian's mirror; apt follows its own settings (a proxy, for one) beside.
+const MIRROR: &str = "http://deb.debian.org";
+const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// A suite's packages, as apt sees them from an own folder.
+pub struct Archive {
+    folder: PathBuf,
+}
+
+impl Archive {
+    /// The archive of these suites (`bookworm`, `bookworm-security`, ...); the lists are fetched once.
+    pub fn open(folder: PathBuf, suites: &[&str]) -> Result<Self> {
+        ensure!(Path::new(KEYS).exists(), "{KEYS} is missing: install debian-archive-keyring");
+        let archive = Self { folder };
+        let ready = archive.folder.join("ready");
+        if ready.exists() {
+            return Ok(archive);
+        }
+        for folder in ["lists/partial", "packages/partial"] {
+            let folder = archive.folder.join(folder);
+            fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        }
+        let source = |suite: &&str| {
+            let part = if suite.ends_with("-security") { "debian-security" } else { "debian" };
+            format!("deb [signed-by={KEYS}] {MIRROR}/{part} {suite} main\n")
+        };
+        archive.write("sources.list", &suites.iter().map(source).collect::<String>())?;
+        archive.write("status", "")?;
+        archive.write("apt.conf", &archive.settings())?;
+        process::run(archive.apt("apt-get").args(["update", "-q"]))?;
+        archive.write("ready", "")?;
+        Ok(archive)
+    }
+
+    /// Fetches packages with all that they depend on; recommended ones are left out. Gives all that was ever fetched.
+    pub fn fetch(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
+        let words = ["install", "-y", "-q", "--download-only"];
+        process::run(self.apt("apt-get").args(words).args(packages))?;
+        let folder = self.folder.join("packages");
+        let files = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+        let files = files.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+        let mut packages: Vec<_> =
+            files.into_iter().filter(|file| file.extension().is_some_and(|end| end == "deb")).collect();
+        packages.sort();
+        Ok(packages)
+    }
+
+    /// The package that a package of versions such as `linux-image-amd64` stands for.
+    pub fn stands_for(&self, package: &str) -> Result<String> {
+        let output = self.apt("apt-cache").args(["depends", "--important", package]).output();
+        let output = output.context("starting apt-cache")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let depends = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+        let image = depends.into_iter().find(|name| name.starts_with("linux-image-"));
+        image.map(str::to_owned).with_context(|| format!("the archive has no package {package}"))
+    }
+
+    /// Fetches one package alone, into `folder`.
+    pub fn fetch_alone(&self, package: &str, folder: &Path) -> Result<()> {
+        process::run(self.apt("apt-get").args(["download", "-q", package]).current_dir(folder))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let file = self.folder.join(name);
+        fs::write(&file, text).with_context(|| format!("writing {}", file.display()))
+    }
+
+    fn apt(&self, program: &str) -> Command {
+        let mut apt = Command::new(program);
+        apt.env("APT_CONFIG", self.folder.join("apt.conf"));
+        apt
+    }
+
+    /// What sets this apt apart from the machine's.
+    fn settings(&self) -> String {
+        let at = |name: &str| self.folder.join(name).display().to_string();
+        let own = [
+            ("Dir::Etc::SourceList", at("sources.list")),
+            ("Dir::Etc::SourceParts", "/dev/null".to_owned()),
+            ("Dir::State::Lists", at("lists")),
+            ("Dir::State::status", at("status")),
+            ("Dir::Cache::archives", at("packages")),
+            ("Dir::Cache::pkgcache", String::new()),
+            ("Dir::Cache::srcpkgcache", String::new()),
+            ("APT::Architecture", "amd64".to_owned()),
+            ("APT::Install-Recommends", "false".to_owned()),
+            // The user that apt would become has no way into a folder of ours.
+            ("APT::Sandbox::User", "root".to_owned()),
+            ("Acquire::Languages", "none".to_owned()),
+            ("Debug::NoLocking", "true".to_owned()),
+        ];
+        own.iter().map(|(name, value)| format!("{name} \"{value}\";\n")).collect()
+    }
+}
+
+/// Unpacks packages into `root`; none of their scripts is run, so this takes no rights.
+pub fn unpack(packages: &[PathBuf], root: &Path) -> Result<()> {
+    const UNREAD: [&str; 5] =
+        ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/perl"];
+    let exclude: String = UNREAD.iter().map(|folder| format!(" --exclude=./{folder}")).collect();
+    // One shell a package: a pipe of two programs, of which either may fail.
+    let script = format!(
+        r#"set -o pipefail; dpkg-deb --fsys-tarfile "$1" | tar -x --keep-directory-symlink -C "$2"{exclude}"#
+    );
+    for package in packages {
+        let done = Command::new("bash").args(["-c", &script, "bash"]).arg(package).arg(root).status();
+        if !done.context("starting bash")?.success() {
+            bail!("unpacking {} failed", package.display());
+        }
+    }
+    Ok(())
+}
