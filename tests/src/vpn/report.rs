@@ -86,7 +86,10 @@ fn table(text: &mut String, run: &Value) -> Result<()> {
         }
         text.push('\n');
     }
-    writeln!(text, "\n{}\n", notes.join("\n"))?;
+    text.push('\n');
+    if !notes.is_empty() {
+        writeln!(text, "{}\n", notes.join("\n"))?;
+    }
     Ok(())
 }
 
