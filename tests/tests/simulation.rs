@@ -5,11 +5,12 @@ use passthrough_tests::simulation::{
     table::{CLIENTS, Row, markdown, row},
 };
 
-/// Seeds of a run, one unless `PASSTHROUGH_TRACES` says otherwise; `PASSTHROUGH_SEED` repeats one. `cargo xtask simulate`
-/// does more, and faster.
+/// Seeds of a run: the first one unless `PASSTHROUGH_SEED` and `PASSTHROUGH_TRACES` say otherwise. Always the same ones, since
+/// the ratio of blocked times is a matter of the trace: of single ones it lay between 8 and 103. `cargo xtask simulate` does more,
+/// and faster.
 fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let seed = number("PASSTHROUGH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let seed = number("PASSTHROUGH_SEED").unwrap_or(1);
     println!("PASSTHROUGH_SEED={seed}");
     seed..seed + number("PASSTHROUGH_TRACES").unwrap_or(1)
 }
@@ -31,7 +32,7 @@ fn no_packet_goes_astray_unmarked_and_nobody_waits_for_long() {
         assert!(scenario.clients < 32 || oldest.silent > 0, "{told}");
         if scenario.restarts == 0 {
             // IKE has its client's initiator SPI on it, and an outbound SPI only one client.
-            assert_eq!((ours.ike_wrong, ours.refused), (0, 0), "{told}");
+            assert_eq!((ours.ike_wrong, ours.refused), (0, 0), "{} clients, {told}", scenario.clients);
             right += ours.right;
             wrong += ours.tentative + ours.dropped;
         }

@@ -257,7 +257,7 @@ mod tests {
             ("tcp 80 192.168.1.1", &[], "gateway itself"),
             ("pptp 192.168.1.10", &[], "passthrough enable pptp"),
             ("esp 192.168.1.10", &[], "passthrough enable esp"),
-            ("tcp 1024-65535 192.168.1.10", &[], "room for 16384"),
+            ("tcp 20000-50000 192.168.1.10", &[], "room for 16384"),
         ] {
             let line = judged(text, standing).expect_err(text);
             assert!(line.contains(word) && !line.contains('\n'), "{line}");
