@@ -19,7 +19,12 @@ pub fn until(bound: Duration, what: &str, mut condition: impl FnMut() -> bool) -
     Ok(())
 }
 
-/// What is left until `deadline`, never zero: a zero time limit of a socket means forever.
+/// What is left until `deadline`; zero once it has passed.
 pub fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// As [`left`], as a socket's time limit: never zero, which would mean forever.
+pub fn limit(deadline: Instant) -> Option<Duration> {
+    Some(left(deadline).max(Duration::from_millis(1)))
 }

@@ -149,7 +149,7 @@ impl Peer for Tcp {
             if Instant::now() >= deadline {
                 return Ok(Round::Lost);
             }
-            self.stream.set_read_timeout(Some(wait::left(deadline))).context("could not set a time limit")?;
+            self.stream.set_read_timeout(wait::limit(deadline)).context("could not set a time limit")?;
             match self.stream.read(&mut buffer) {
                 Ok(0) => anyhow::bail!("the server closed the TCP connection"),
                 Ok(count) => {

@@ -185,7 +185,9 @@ pub struct Inbox {
 impl Inbox {
     /// Waits for the next message.
     pub fn next(&mut self, stream: &mut TcpStream, patience: Duration) -> Result<Incoming> {
-        stream.set_read_timeout(Some(patience)).context("could not set a time limit")?;
+        stream
+            .set_read_timeout(Some(patience.max(Duration::from_millis(1))))
+            .context("could not set a time limit")?;
         loop {
             if let Some(message) = self.take()? {
                 return Ok(Incoming::Message(message));
