@@ -165,7 +165,7 @@ pub const VECTORS: &[Vector] = &[
             play.back(piece).redirects(wanted.hop());
         }
     }),
-    vector("of two outside addresses, the one that the host has is the server's", "U2 C2", |play| {
+    vector("of two outside addresses, the one that the host has is the server's", "U2", |play| {
         let other = E + 1;
         play.set(|settings| {
             settings.pool[1] = other;
