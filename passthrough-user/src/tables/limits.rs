@@ -57,7 +57,7 @@ fn refused(counted: &[Counted], reason: Reason) -> u64 {
 
 /// The rate in real seconds: what [`Host::per_second`] was given.
 fn rate(settings: &Settings) -> u64 {
-    u64::from(settings.host_rate) * 1_000_000_000 >> 30
+    (u64::from(settings.host_rate) * 1_000_000_000) >> 30
 }
 
 fn ports(settings: &Settings) -> u64 {

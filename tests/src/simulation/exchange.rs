@@ -69,7 +69,7 @@ impl Exchange {
 
     /// Who sends a message.
     pub const fn sender(&self, message: u8) -> Side {
-        if message % 2 == 0 { self.by } else { self.by.other() }
+        if message.is_multiple_of(2) { self.by } else { self.by.other() }
     }
 
     /// What can be read of a message.
