@@ -1,6 +1,10 @@
 //! The TC hooks: tcx links where the kernel has them, clsact filters where it has not.
 
-use std::{io::ErrorKind, path::Path, process::Command};
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+    process::Command,
+};
 
 use anyhow::{Context, anyhow};
 use aya::programs::{
@@ -79,13 +83,7 @@ fn attach_clsact(
         Err(TcError::AlreadyAttached) => {}
         Err(error) => return Err(error).context("adding the clsact queue"),
     }
-    let standing = SchedClassifierLink::attached(
-        &place.interface,
-        hook(place.program),
-        CLSACT_PRIORITY,
-        CLSACT_HANDLE,
-        None,
-    )?;
+    let standing = standing_filter(place)?;
     let options = NlOptions { priority: CLSACT_PRIORITY, handle: CLSACT_HANDLE, classid: None };
     let attached =
         new.attach_with_options(&place.interface, hook(place.program), TcAttachOptions::Netlink(options));
@@ -104,18 +102,17 @@ fn attach_clsact(
             return detach_clsact(&place);
         }
         let mut old = SchedClassifier::from_pin(&old)?;
-        let standing = SchedClassifierLink::attached(
-            &place.interface,
-            hook(place.program),
-            CLSACT_PRIORITY,
-            CLSACT_HANDLE,
-            None,
-        )?;
+        let standing = standing_filter(&place)?;
         let id = old.attach_to_link(standing)?;
         std::mem::forget(old.take_link(id)?);
         Ok(())
     });
     Ok(())
+}
+
+/// The link of the filter that stands in a place, or that would: it is found by its priority and handle.
+fn standing_filter(place: &Place) -> io::Result<SchedClassifierLink> {
+    SchedClassifierLink::attached(&place.interface, hook(place.program), CLSACT_PRIORITY, CLSACT_HANDLE, None)
 }
 
 /// Takes a clsact filter off; none there is as good.

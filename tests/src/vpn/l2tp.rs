@@ -1,14 +1,14 @@
 //! L2TP: xl2tpd at both ends, from source port 1701.
 
-use std::{net::Ipv4Addr, thread, time::Duration};
+use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::Result;
 
 use super::{
     daemon::{Daemon, Folder},
-    pptp::SECRETS,
+    ppp::{self, SECRETS},
     stage::Stage,
-    tunnel::{Open, Tunnel, address_of},
+    tunnel::Open,
 };
 use crate::lab::Host;
 
@@ -20,27 +20,7 @@ pub fn open<'a>(stage: &'a Stage, folder: &Folder, clients: usize, patience: Dur
     let server = &stage.lab.s;
     let mut daemon = serve(&folder.below("S")?, server)?;
     daemon.wait_for_port(server, "-u", 1701, patience)?;
-    let mut open = Open { daemons: vec![daemon], ..Open::default() };
-    let calls: Vec<_> = thread::scope(|scope| {
-        let calls = stage.clients(clients).iter().map(|client| {
-            scope.spawn(move || -> Result<_> {
-                let mut daemon = call(&folder.below(&client.name)?, client, server.address)?;
-                let from = address_of(client, "ppp0", &mut daemon, patience)?;
-                Ok((daemon, Tunnel { client, server, from, to: SERVER }))
-            })
-        });
-        let calls: Vec<_> = calls.collect();
-        calls
-            .into_iter()
-            .map(|call| call.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    for call in calls {
-        let (daemon, tunnel) = call?;
-        open.daemons.push(daemon);
-        open.tunnels.push(tunnel);
-    }
-    Ok(open)
+    ppp::open(stage, folder, clients, patience, (daemon, SERVER), call)
 }
 
 /// What both ends' pppd gets.

@@ -10,6 +10,7 @@ pub mod l2tp;
 pub mod libreswan;
 pub mod openvpn;
 pub mod play;
+pub mod ppp;
 pub mod pptp;
 pub mod report;
 pub mod results;
