@@ -3,7 +3,10 @@
 use core::mem::{size_of, zeroed};
 use core::ptr::read_volatile;
 
-use aya_ebpf::bindings::{__sk_buff, bpf_fib_lookup as FibLookup, bpf_sock_tuple, xdp_md};
+use aya_ebpf::bindings::{
+    __sk_buff, bpf_fib_lookup as FibLookup, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
+    xdp_md,
+};
 use aya_ebpf::helpers::generated::{bpf_fib_lookup, bpf_sk_lookup_udp, bpf_sk_release, bpf_skc_lookup_tcp};
 use passthrough_common::abi::settings::{PORT_TRIES, port};
 use passthrough_common::abi::{Exit, Interface, Link, Side};
@@ -253,22 +256,22 @@ impl<C: Arrives> NextHop for Kernel<C> {
 
     #[inline(always)]
     fn has_listener(&self, protocol: u8, local: (u32, u16), remote: (u32, u16)) -> bool {
-        // SAFETY: all fields are integers: zero is a value of each.
-        let mut tuple: bpf_sock_tuple = unsafe { zeroed() };
-        // SAFETY: writing to a field of a union of plain integers.
-        let ends = unsafe { &mut tuple.__bindgen_anon_1.ipv4 };
-        ends.saddr = remote.0.to_be();
-        ends.sport = remote.1.to_be();
-        ends.daddr = local.0.to_be();
-        ends.dport = local.1.to_be();
-        let size = size_of_val(ends) as u32;
+        // Only the part for IPv4: what the helpers would read of the rest, the verifier would see zeroed byte by byte.
+        let mut ends = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+            saddr: remote.0.to_be(),
+            daddr: local.0.to_be(),
+            sport: remote.1.to_be(),
+            dport: local.1.to_be(),
+        };
+        let size = size_of_val(&ends) as u32;
+        let tuple = (&raw mut ends).cast::<bpf_sock_tuple>();
         // SAFETY: the helpers read as many bytes of the tuple as they are told, and the socket they return is given
         // back below.
         let socket = unsafe {
             if protocol == number::TCP {
-                bpf_skc_lookup_tcp(self.context.cast(), &raw mut tuple, size, CURRENT_NETNS, 0).cast()
+                bpf_skc_lookup_tcp(self.context.cast(), tuple, size, CURRENT_NETNS, 0).cast()
             } else if protocol == number::UDP {
-                bpf_sk_lookup_udp(self.context.cast(), &raw mut tuple, size, CURRENT_NETNS, 0)
+                bpf_sk_lookup_udp(self.context.cast(), tuple, size, CURRENT_NETNS, 0)
             } else {
                 return false;
             }

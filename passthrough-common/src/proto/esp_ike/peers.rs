@@ -80,18 +80,10 @@ pub fn count(peer: &mut Peer, now: Ticks) -> bool {
     true
 }
 
-/// Does something to a host's entry, in the first pass that finds it; `None` if it is not in the record.
+/// Does something to a host's entry; `None` if it is not in the record.
 #[inline(always)]
 pub fn with<R>(record: &mut Peers, host: u32, act: impl FnOnce(&mut Peer) -> R) -> Option<R> {
-    let mut index = 0;
-    while index < PEERS {
-        let peer = &mut record.hosts[index];
-        if peer.host == host {
-            return Some(act(peer));
-        }
-        index += 1;
-    }
-    None
+    record.first(|peer| peer.host == host).map(act)
 }
 
 /// The host belongs to K from now on.
@@ -139,19 +131,12 @@ fn enter(record: &mut Peers, host: u32, now: Ticks, generations: u16, sent: Sent
         debts::unsettle(record, now);
     }
     let round = record.round;
-    let mut index = 0;
-    while index < PEERS {
-        let peer = &mut record.hosts[index];
-        if !is_member(peer, now) {
-            let owed = u32::from(peer.owed_in(round));
-            *peer = Peer { host, ..Peer::default() };
-            hear(peer, now, sent);
-            record.owed = record.owed.saturating_sub(owed);
-            return Ok(());
-        }
-        index += 1;
-    }
-    Err(Reason::PeerLimit)
+    let Some(peer) = record.first(|peer| !is_member(peer, now)) else { return Err(Reason::PeerLimit) };
+    let owed = u32::from(peer.owed_in(round));
+    *peer = Peer { host, ..Peer::default() };
+    hear(peer, now, sent);
+    record.owed = record.owed.saturating_sub(owed);
+    Ok(())
 }
 
 #[inline(always)]

@@ -104,20 +104,13 @@ fn renew(peers: &mut Peers, generation: u16) {
     }
 }
 
-/// Finds the client's place, and has it seen there. Index loops, here and below: the verifier cannot follow a comparison
-/// of pointers. And they end where they find something: a value carried on would have it follow the rest of the loop,
-/// and all that comes after, once more.
+/// Finds the client's place, and has it seen there.
 #[inline(never)]
 fn refresh(peers: &mut Peers, times: Times, host: u32, assigns: bool) -> Entered {
-    let mut index = 0;
-    while index < PEERS {
-        let peer = &mut peers.hosts[index];
-        if peer.host == host {
-            return see(peer, times, assigns);
-        }
-        index += 1;
+    match peers.first(|peer| peer.host == host) {
+        Some(peer) => see(peer, times, assigns),
+        None => Entered::NoPlace,
     }
-    Entered::NoPlace
 }
 
 /// Has a client seen in its place.
@@ -148,16 +141,11 @@ fn is_flood(peer: &mut Peer, times: Times) -> bool {
 /// Gives the client a place that nobody has, or has any more.
 #[inline(never)]
 fn place(peers: &mut Peers, times: Times, host: u32) -> Entered {
-    let mut index = 0;
-    while index < PEERS {
-        let peer = &mut peers.hosts[index];
-        if peer.host == 0 || !times.counts(peer.seen) {
-            *peer = Peer { host, seen: times.now, window_at: times.now, quick_mode: 1, ..Peer::default() };
-            return Entered::New;
-        }
-        index += 1;
-    }
-    Entered::NoPlace
+    let Some(peer) = peers.first(|peer| peer.host == 0 || !times.counts(peer.seen)) else {
+        return Entered::NoPlace;
+    };
+    *peer = Peer { host, seen: times.now, window_at: times.now, quick_mode: 1, ..Peer::default() };
+    Entered::New
 }
 
 /// Stands for several clients; no host has this address.
