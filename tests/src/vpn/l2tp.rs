@@ -6,8 +6,9 @@ use anyhow::Result;
 
 use super::{
     daemon::{Daemon, Folder},
-    ppp::{self, SECRETS},
+    ppp::{self, Called, SECRETS},
     stage::Stage,
+    strongswan,
     tunnel::Open,
 };
 use crate::lab::Host;
@@ -17,10 +18,37 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 1);
 
 /// Tunnels from so many clients to server S.
 pub fn open<'a>(stage: &'a Stage, folder: &Folder, clients: usize, patience: Duration) -> Result<Open<'a>> {
+    let mut open = Open::default();
+    call_all(&mut open, stage, folder, clients, patience)?;
+    Ok(open)
+}
+
+/// The same in IPsec, as RFC 3193 has it: a security association for UDP port 1701 alone comes first.
+pub fn open_protected<'a>(
+    stage: &'a Stage,
+    folder: &Folder,
+    clients: usize,
+    patience: Duration,
+) -> Result<Open<'a>> {
+    let mut open = strongswan::protect_l2tp(stage, &folder.below("ipsec")?, clients, patience)?;
+    call_all(&mut open, stage, folder, clients, patience)?;
+    Ok(open)
+}
+
+fn call_all<'a>(
+    open: &mut Open<'a>,
+    stage: &'a Stage,
+    folder: &Folder,
+    clients: usize,
+    patience: Duration,
+) -> Result<()> {
     let server = &stage.lab.s;
     let mut daemon = serve(&folder.below("S")?, server)?;
     daemon.wait_for_port(server, "-u", 1701, patience)?;
-    ppp::open(stage, folder, clients, patience, (daemon, SERVER), call)
+    open.daemons.push(daemon);
+    let callers: Vec<&Host> = stage.clients(clients).iter().collect();
+    let called = Called { server, address: server.address, inner: SERVER, unit: 0 };
+    ppp::call(open, folder, &callers, called, patience, dial)
 }
 
 /// What both ends' pppd gets.
@@ -46,7 +74,8 @@ fn serve(folder: &Folder, host: &Host) -> Result<Daemon> {
     run(folder, host, &configuration)
 }
 
-fn call(folder: &Folder, client: &Host, server: Ipv4Addr) -> Result<Daemon> {
+fn dial(folder: &Folder, client: &Host, called: Called<'_>) -> Result<Daemon> {
+    let server = called.address;
     let options = options(folder, "noauth\nuser vpn\nremotename l2tpd\n")?;
     let configuration = folder.write(
         "xl2tpd.conf",

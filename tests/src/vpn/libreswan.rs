@@ -12,8 +12,28 @@ use super::{
 };
 use crate::{lab::Host, wait};
 
-/// Tunnels from so many clients to server S: all are begun before any is waited for.
+/// Tunnels by IKEv2 from so many clients to server S: all are begun before any is waited for.
 pub fn open<'a>(stage: &'a Stage, folder: &Folder, clients: usize, patience: Duration) -> Result<Open<'a>> {
+    open_by("ikev2=insist", stage, folder, clients, patience)
+}
+
+/// The same by IKEv1.
+pub fn open_version_1<'a>(
+    stage: &'a Stage,
+    folder: &Folder,
+    clients: usize,
+    patience: Duration,
+) -> Result<Open<'a>> {
+    open_by("ikev2=no", stage, folder, clients, patience)
+}
+
+fn open_by<'a>(
+    version: &str,
+    stage: &'a Stage,
+    folder: &Folder,
+    clients: usize,
+    patience: Duration,
+) -> Result<Open<'a>> {
     let server = &stage.lab.s;
     let clients = stage.clients(clients);
     let mut open = Open::default();
@@ -23,7 +43,7 @@ pub fn open<'a>(stage: &'a Stage, folder: &Folder, clients: usize, patience: Dur
         let (name, from) = (&client.name, inner(index));
         write!(
             connections,
-            "conn {name}\n left={}\n leftid=@S\n leftsubnet={INNER_SERVER}/32\n right=%any\n rightid=@{name}\n rightsubnet={from}/32\n{SHARED}\n",
+            "conn {name}\n left={}\n leftid=@S\n leftsubnet={INNER_SERVER}/32\n right=%any\n rightid=@{name}\n rightsubnet={from}/32\n {version}\n{SHARED}\n",
             server.address
         )?;
     }
@@ -32,7 +52,7 @@ pub fn open<'a>(stage: &'a Stage, folder: &Folder, clients: usize, patience: Dur
         let (name, from) = (&client.name, inner(index));
         add_inner(client, from)?;
         let connection = format!(
-            "conn {name}\n left={}\n leftid=@{name}\n leftsubnet={from}/32\n right={}\n rightid=@S\n rightsubnet={INNER_SERVER}/32\n{SHARED}\n",
+            "conn {name}\n left={}\n leftid=@{name}\n leftsubnet={from}/32\n right={}\n rightid=@S\n rightsubnet={INNER_SERVER}/32\n {version}\n{SHARED}\n",
             client.address, server.address
         );
         open.daemons.push(start(client, &folder.below(name)?, &connection, patience)?);
@@ -50,24 +70,29 @@ pub fn open<'a>(stage: &'a Stage, folder: &Folder, clients: usize, patience: Dur
     Ok(open)
 }
 
-/// Every client rekeys its IKE SA and its child SA.
-pub fn rekey(open: &Open<'_>) -> Result<()> {
+/// Every client rekeys its IKE SA and its child SA, and then the server both of each.
+pub fn rekey(open: &Open<'_>, _: &Folder, _: Duration) -> Result<()> {
     for tunnel in &open.tunnels {
         let name = &tunnel.client.name;
-        for what in ["--rekey-ike", "--rekey-ipsec"] {
-            whack(tunnel.client, &[what, "--name", name])
-                .with_context(|| format!("client {name} could not rekey"))?;
+        for host in [tunnel.client, tunnel.server] {
+            for what in ["--rekey-ike", "--rekey-ipsec"] {
+                whack(host, &[what, "--name", name])
+                    .with_context(|| format!("{} could not rekey client {name}'s tunnel", host.name))?;
+            }
         }
     }
     Ok(())
 }
 
 /// What all connections have in common.
-const SHARED: &str = " authby=secret\n ikev2=insist\n encapsulation=no\n type=tunnel\n auto=ignore\n ike=aes128-sha2_256-dh19\n \
+const SHARED: &str = " authby=secret\n encapsulation=no\n type=tunnel\n auto=ignore\n ike=aes128-sha2_256-dh19\n \
                       esp=aes_gcm128-null\n dpddelay=0\n leftupdown=%disabled\n";
 
 fn start(host: &Host, folder: &Folder, connections: &str, patience: Duration) -> Result<Daemon> {
-    let settings = folder.write("ipsec.conf", &format!("config setup\n uniqueids=no\n\n{connections}"))?;
+    let settings = folder.write(
+        "ipsec.conf",
+        &format!("config setup\n uniqueids=no\n ikev1-policy=accept\n\n{connections}"),
+    )?;
     let secrets = folder.write("ipsec.secrets", ": PSK \"a secret of the lab that is long enough\"\n")?;
     let run = run_folder(host);
     let _ = std::fs::remove_dir_all(&run);

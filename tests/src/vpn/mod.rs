@@ -17,6 +17,7 @@ pub mod results;
 pub mod stage;
 pub mod strongswan;
 pub mod tunnel;
+pub mod wan;
 pub mod wireguard;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ use anyhow::Result;
 use daemon::Folder;
 use stage::Stage;
 use tunnel::Open;
+use wan::Wan;
 
 /// What opens tunnels: on this stage, with configurations and logs in this folder, from so many clients.
 type Opens = for<'a> fn(&'a Stage, &Folder, usize, Duration) -> Result<Open<'a>>;
@@ -52,134 +54,97 @@ pub struct Scenario {
     pub switches: &'static str,
     /// From how many clients.
     pub clients: Clients,
+    /// What the gateway reaches the internet by.
+    pub wan: Wan,
     /// How tunnels are opened.
     pub open: Opens,
     /// How they are rekeyed, where that means anything.
     pub rekey: Option<Rekeys>,
 }
 
-use Clients::{Many, One};
+impl Scenario {
+    /// From one client, by Ethernet, without rekeys.
+    const fn one(name: &'static str, about: &'static str, switches: &'static str, open: Opens) -> Scenario {
+        Scenario { name, about, switches, clients: Clients::One, wan: Wan::Ethernet, open, rekey: None }
+    }
 
-/// All of them, in the order in which they are played.
-pub const SCENARIOS: [Scenario; 15] = [
-    Scenario {
-        name: "pptp",
-        about: "PPTP with MPPE, one client",
-        switches: "pptp",
-        clients: One,
-        open: pptp::open,
-        rekey: None,
-    },
-    Scenario {
-        name: "pptp-many",
-        about: "PPTP with MPPE, many clients",
-        switches: "pptp",
-        clients: Many,
-        open: pptp::open,
-        rekey: None,
-    },
-    Scenario {
-        name: "esp",
-        about: "ESP, SAs made by hand, one client",
-        switches: "esp",
-        clients: One,
-        open: |stage, _, clients, patience| esp::open(stage, clients, patience),
-        rekey: Some(|open, _, patience| esp::rekey(open, patience)),
-    },
-    Scenario {
-        name: "esp-many",
-        about: "ESP, SAs made by hand, many clients",
-        switches: "esp",
-        clients: Many,
-        open: |stage, _, clients, patience| esp::open(stage, clients, patience),
-        rekey: Some(|open, _, patience| esp::rekey(open, patience)),
-    },
-    Scenario {
-        name: "ike-esp",
-        about: "IKEv2 and ESP, no UDP around it, one client",
-        switches: "ipsec",
-        clients: One,
-        open: libreswan::open,
-        rekey: Some(|open, _, _| libreswan::rekey(open)),
-    },
-    Scenario {
-        name: "ike-esp-many",
-        about: "IKEv2 and ESP, no UDP around it, many clients",
-        switches: "ipsec",
-        clients: Many,
-        open: libreswan::open,
-        rekey: Some(|open, _, _| libreswan::rekey(open)),
-    },
-    Scenario {
-        name: "nat-t",
-        about: "IKEv2 and ESP in UDP, one client",
-        switches: "ipsec",
-        clients: One,
-        open: strongswan::open,
-        rekey: Some(|open, folder, _| strongswan::rekey(open, folder)),
-    },
-    Scenario {
-        name: "nat-t-many",
-        about: "IKEv2 and ESP in UDP, many clients",
-        switches: "ipsec",
-        clients: Many,
-        open: strongswan::open,
-        rekey: Some(|open, folder, _| strongswan::rekey(open, folder)),
-    },
-    Scenario {
-        name: "l2tp",
-        about: "L2TP from port 1701, one client",
-        switches: "l2tp",
-        clients: One,
-        open: l2tp::open,
-        rekey: None,
-    },
-    Scenario {
-        name: "l2tp-many",
-        about: "L2TP from port 1701, many clients",
-        switches: "l2tp",
-        clients: Many,
-        open: l2tp::open,
-        rekey: None,
-    },
-    Scenario {
-        name: "gre",
-        about: "GRE without a key, one client",
-        switches: "gre",
-        clients: One,
-        open: |stage, _, clients, patience| gre::open(stage, false, clients, patience),
-        rekey: None,
-    },
-    Scenario {
-        name: "gre-key-many",
-        about: "GRE with a key each, many clients",
-        switches: "gre",
-        clients: Many,
-        open: |stage, _, clients, patience| gre::open(stage, true, clients, patience),
-        rekey: None,
-    },
-    Scenario {
-        name: "openvpn-udp",
-        about: "OpenVPN over UDP",
-        switches: "openvpn",
-        clients: One,
-        open: |stage, folder, _, patience| openvpn::open(stage, folder, "udp", patience),
-        rekey: None,
-    },
-    Scenario {
-        name: "openvpn-tcp",
-        about: "OpenVPN over TCP",
-        switches: "openvpn",
-        clients: One,
-        open: |stage, folder, _, patience| openvpn::open(stage, folder, "tcp", patience),
-        rekey: None,
-    },
-    Scenario {
-        name: "wireguard",
-        about: "WireGuard, many clients",
-        switches: "wireguard",
-        clients: Many,
-        open: wireguard::open,
-        rekey: None,
-    },
+    /// From many.
+    const fn many(name: &'static str, about: &'static str, switches: &'static str, open: Opens) -> Scenario {
+        Scenario { clients: Clients::Many, ..Scenario::one(name, about, switches, open) }
+    }
+
+    /// With rekeys.
+    const fn rekeyed(self, rekey: Rekeys) -> Scenario {
+        Scenario { rekey: Some(rekey), ..self }
+    }
+
+    /// By another link than Ethernet.
+    const fn by(self, wan: Wan) -> Scenario {
+        Scenario { wan, ..self }
+    }
+}
+
+/// All of them, in the order in which they are played; those of one link beside each other.
+pub const SCENARIOS: [Scenario; 25] = [
+    Scenario::one("pptp", "PPTP with MPPE, one client", "pptp", pptp::open),
+    Scenario::many("pptp-many", "PPTP with MPPE, many clients", "pptp", pptp::open),
+    Scenario::many("pptp-two", "PPTP with MPPE, many clients to two servers each", "pptp", pptp::open_two),
+    Scenario::many("pptp-again", "PPTP again, after clients died in their calls", "pptp", pptp::open_again),
+    Scenario::one("pptp-inside", "PPTP to a server inside, by a port forward", "pptp", pptp::open_inside),
+    Scenario::one("pptp-gateway", "PPTP of the gateway itself beside a client's", "pptp", pptp::open_beside),
+    Scenario::one("esp", "ESP, SAs made by hand, one client", "esp", ESP).rekeyed(ESP_REKEY),
+    Scenario::many("esp-many", "ESP, SAs made by hand, many clients", "esp", ESP).rekeyed(ESP_REKEY),
+    Scenario::one("ike-esp", "IKEv2 and ESP, no UDP around it, one client", "ipsec", libreswan::open)
+        .rekeyed(libreswan::rekey),
+    Scenario::many("ike-esp-many", "IKEv2 and ESP, no UDP around it, many clients", "ipsec", libreswan::open)
+        .rekeyed(libreswan::rekey),
+    Scenario::one(
+        "ike1-esp",
+        "IKEv1 and ESP, no UDP around it, one client",
+        "ipsec",
+        libreswan::open_version_1,
+    )
+    .rekeyed(libreswan::rekey),
+    Scenario::many(
+        "ike1-esp-many",
+        "IKEv1 and ESP, no UDP around it, many clients",
+        "ipsec",
+        libreswan::open_version_1,
+    )
+    .rekeyed(libreswan::rekey),
+    Scenario::one("nat-t", "IKEv2 and ESP in UDP, one client", "ipsec", strongswan::open)
+        .rekeyed(strongswan::rekey),
+    Scenario::many("nat-t-many", "IKEv2 and ESP in UDP, many clients", "ipsec", strongswan::open)
+        .rekeyed(strongswan::rekey),
+    Scenario::one("l2tp", "L2TP from port 1701, one client", "l2tp", l2tp::open),
+    Scenario::many("l2tp-many", "L2TP from port 1701, many clients", "l2tp", l2tp::open),
+    Scenario::one(
+        "l2tp-ipsec",
+        "L2TP in IPsec (IKEv1, transport mode, in UDP)",
+        "ipsec",
+        l2tp::open_protected,
+    ),
+    Scenario::one("gre", "GRE without a key, one client", "gre", |stage, _, clients, patience| {
+        gre::open(stage, false, clients, patience)
+    }),
+    Scenario::many(
+        "gre-key-many",
+        "GRE with a key each, many clients",
+        "gre",
+        |stage, _, clients, patience| gre::open(stage, true, clients, patience),
+    ),
+    Scenario::one("openvpn-udp", "OpenVPN over UDP", "openvpn", |stage, folder, _, patience| {
+        openvpn::open(stage, folder, "udp", patience)
+    }),
+    Scenario::one("openvpn-tcp", "OpenVPN over TCP", "openvpn", |stage, folder, _, patience| {
+        openvpn::open(stage, folder, "tcp", patience)
+    }),
+    Scenario::many("wireguard", "WireGuard, many clients", "wireguard", wireguard::open),
+    Scenario::many("pptp-vlan", "PPTP, many clients, by a VLAN", "pptp", pptp::open).by(Wan::Vlan),
+    Scenario::many("pptp-pppoe", "PPTP, many clients, by PPPoE", "pptp", pptp::open).by(Wan::Pppoe),
+    Scenario::many("ike-esp-pppoe", "IKEv2 and ESP, many clients, by PPPoE", "ipsec", libreswan::open)
+        .by(Wan::Pppoe),
 ];
+
+const ESP: Opens = |stage, _, clients, patience| esp::open(stage, clients, patience);
+const ESP_REKEY: Rekeys = |open, _, patience| esp::rekey(open, patience);

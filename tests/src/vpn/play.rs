@@ -15,6 +15,7 @@ use super::{
     daemon::{Daemon, Folder},
     results::{Results, Row},
     stage::{Stage, Way},
+    wan::Wan,
 };
 
 /// How often tunnels are rekeyed.
@@ -45,6 +46,9 @@ pub fn all(plan: &Plan) -> Result<Results> {
         fs::read_to_string("/proc/sys/kernel/osrelease").context("could not read the kernel's release")?;
     let mut results = Results { kernel: kernel.trim().to_owned(), ..Results::default() };
     say(&format!("kernel {}, {} clients", results.kernel, plan.clients));
+    results.take_up(&plan.out, |name, way| {
+        plan.ways.contains(&way) && plan.scenarios.iter().any(|scenario| scenario.name == name)
+    });
     let mut stage = Stage::new(plan.clients, &plan.out)?;
     stage.lab.cli.set_bound(Duration::from_secs(1800));
     if too_old(&results.kernel) {
@@ -52,10 +56,21 @@ pub fn all(plan: &Plan) -> Result<Results> {
         results.write(&plan.out)?;
         return Ok(results);
     }
-    for way in &plan.ways {
+    for (way, wan) in plan.ways.iter().flat_map(|way| Wan::ALL.map(|wan| (*way, wan))) {
+        let scenarios: Vec<_> = plan.scenarios.iter().filter(|scenario| scenario.wan == wan).collect();
+        if scenarios.is_empty() {
+            continue;
+        }
         let started = Instant::now();
-        stage.translate(*way).with_context(|| format!("{} did not come up", way.name()))?;
-        say(&format!("{}: the gateway is up, after {} s", way.name(), started.elapsed().as_secs()));
+        let device = wan.device();
+        stage
+            .translate(way, wan, plan.patience)
+            .with_context(|| format!("{} did not come up on {device}", way.name()))?;
+        say(&format!(
+            "{}: the gateway is up on {device}, after {} s",
+            way.name(),
+            started.elapsed().as_secs()
+        ));
         if results.programs.is_empty() && way.is_passthrough() {
             results.programs = programs()?;
             results
@@ -63,8 +78,8 @@ pub fn all(plan: &Plan) -> Result<Results> {
                 .iter()
                 .for_each(|(name, count)| say(&format!("  {name:<16} {count:>9} instructions")));
         }
-        for scenario in &plan.scenarios {
-            let row = one(plan, &stage, scenario, *way)?;
+        for scenario in scenarios {
+            let row = one(plan, &stage, scenario, way)?;
             results.rows.push(row);
             results.write(&plan.out)?;
         }

@@ -1,4 +1,4 @@
-//! What PPTP and L2TP share: each client runs a daemon of its own that brings up `ppp0`.
+//! What PPTP and L2TP share: each caller runs a daemon of its own that brings up a PPP interface.
 
 use std::{net::Ipv4Addr, thread, time::Duration};
 
@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::{
     daemon::{Daemon, Folder},
-    stage::Stage,
     tunnel::{Open, Tunnel, address_of},
 };
 use crate::lab::Host;
@@ -14,23 +13,35 @@ use crate::lab::Host;
 /// What both ends of a call know.
 pub const SECRETS: &str = "vpn * secret *\n";
 
-/// Has so many clients `call` server S, all at once. `daemon` serves there, and `to` is its address in every tunnel.
-pub fn open<'a>(
-    stage: &'a Stage,
+/// A server that takes calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Called<'a> {
+    /// The host.
+    pub server: &'a Host,
+    /// Where callers reach it.
+    pub address: Ipv4Addr,
+    /// Its address in every tunnel.
+    pub inner: Ipv4Addr,
+    /// The number of the callers' interfaces: `ppp0`.
+    pub unit: u8,
+}
+
+/// Has all callers `dial`, at once.
+pub fn call<'a>(
+    open: &mut Open<'a>,
     folder: &Folder,
-    clients: usize,
+    callers: &[&'a Host],
+    called: Called<'a>,
     patience: Duration,
-    (daemon, to): (Daemon, Ipv4Addr),
-    call: fn(&Folder, &Host, Ipv4Addr) -> Result<Daemon>,
-) -> Result<Open<'a>> {
-    let server = &stage.lab.s;
-    let mut open = Open { daemons: vec![daemon], ..Open::default() };
+    dial: fn(&Folder, &Host, Called<'_>) -> Result<Daemon>,
+) -> Result<()> {
     let calls: Vec<_> = thread::scope(|scope| {
-        let calls = stage.clients(clients).iter().map(|client| {
+        let calls = callers.iter().map(|&client| {
             scope.spawn(move || -> Result<_> {
-                let mut daemon = call(&folder.below(&client.name)?, client, server.address)?;
-                let from = address_of(client, "ppp0", &mut daemon, patience)?;
-                Ok((daemon, Tunnel { client, server, from, to }))
+                let below = folder.below(&format!("{}-to-{}", client.name, called.server.name))?;
+                let mut daemon = dial(&below, client, called)?;
+                let from = address_of(client, &format!("ppp{}", called.unit), &mut daemon, patience)?;
+                Ok((daemon, Tunnel { client, server: called.server, from, to: called.inner }))
             })
         });
         let calls: Vec<_> = calls.collect();
@@ -44,5 +55,5 @@ pub fn open<'a>(
         open.daemons.push(daemon);
         open.tunnels.push(tunnel);
     }
-    Ok(open)
+    Ok(())
 }

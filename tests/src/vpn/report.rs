@@ -41,7 +41,9 @@ pub fn write(file: &Path, folders: &[PathBuf], versions: &Path) -> Result<()> {
          Software that nobody here wrote opens tunnels through the gateway, in network namespaces of a virtual machine with Debian's\n\
          kernel: clients behind the LAN interface, one server. A row passes when each client gets answers to its pings and 200,000 bytes\n\
          there and back by TCP, before and after two rekeys where there are any; and, with passthrough, when all of it stops as the\n\
-         protocol is switched off, and no new tunnel comes up then. `netfilter` is the kernel's masquerade with its PPTP helper.\n\n",
+         protocol is switched off, and no new tunnel comes up then. `netfilter` is the kernel's masquerade with\n\
+         its PPTP helper, `no helper` the masquerade alone. By a VLAN or PPPoE the WAN device has no XDP of its own, and `passthrough xdp` there\n\
+         is what `--mode auto` takes.\n\n",
     );
     for run in runs.iter().filter(|run| run["rows"].as_array().is_some_and(|rows| !rows.is_empty())) {
         table(&mut text, run)?;
@@ -63,7 +65,7 @@ fn table(text: &mut String, run: &Value) -> Result<()> {
     writeln!(text, "## Kernel {}\n", run["kernel"].as_str().unwrap_or_default())?;
     writeln!(
         text,
-        "| scenario | clients | passthrough tc | passthrough xdp | netfilter |\n|---|---:|---|---|---|"
+        "| scenario | clients | passthrough tc | passthrough xdp | netfilter | no helper |\n|---|---:|---|---|---|---|"
     )?;
     let mut notes = Vec::new();
     for scenario in &SCENARIOS {

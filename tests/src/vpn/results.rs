@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::stage::Way;
+use super::{SCENARIOS, stage::Way};
 
 /// One scenario, one way.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Results {
     pub programs: Vec<(String, u32)>,
     /// What was played.
     pub rows: Vec<Row>,
+    /// Rows of earlier runs that this one does not play.
+    pub before: Vec<Row>,
     /// How a kernel that is too old was told of, if it is.
     pub refusal: Option<String>,
 }
@@ -41,11 +43,35 @@ impl Results {
         self.rows.iter().all(|row| row.failure.is_none() || !row.way.is_passthrough())
     }
 
+    /// Takes up what earlier runs on this kernel have left in the folder, of what `played` does not name.
+    pub fn take_up(&mut self, folder: &Path, played: impl Fn(&str, Way) -> bool) {
+        let Ok(text) = fs::read_to_string(folder.join("results.json")) else { return };
+        let Ok(run) = serde_json::from_str::<Value>(&text) else { return };
+        if run["kernel"] != self.kernel.as_str() {
+            return;
+        }
+        for row in run["rows"].as_array().into_iter().flatten() {
+            let scenario = SCENARIOS.iter().find(|scenario| row["scenario"] == scenario.name);
+            let way = Way::ALL.into_iter().find(|way| row["way"] == way.name());
+            let (Some(scenario), Some(way)) = (scenario, way) else { continue };
+            if !played(scenario.name, way) {
+                self.before.push(Row {
+                    scenario: scenario.name,
+                    about: scenario.about,
+                    way,
+                    clients: row["clients"].as_u64().unwrap_or(0) as usize,
+                    failure: row["failure"].as_str().map(str::to_owned),
+                });
+            }
+        }
+    }
+
     /// Writes `results.json` and, last, `verdict`.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let rows: Vec<Value> = self
-            .rows
+            .before
             .iter()
+            .chain(&self.rows)
             .map(|row| {
                 json!({
                     "scenario": row.scenario, "about": row.about, "way": row.way.name(),

@@ -5,12 +5,17 @@
 use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 
+use super::{
+    daemon::{Daemon, Folder},
+    wan::Wan,
+};
 use crate::lab::{
-    GATEWAY_LAN, Host, Lab, Plan,
+    GATEWAY_LAN, GATEWAY_WAN, Host, Lab, Plan,
     namespace::{Namespace, ip_batch},
     offload,
 };
@@ -24,11 +29,13 @@ pub enum Way {
     Xdp,
     /// The kernel's masquerade, with its helper for PPTP.
     Netfilter,
+    /// The kernel's masquerade, and nothing else.
+    Plain,
 }
 
 impl Way {
     /// All of them.
-    pub const ALL: [Way; 3] = [Way::Tc, Way::Xdp, Way::Netfilter];
+    pub const ALL: [Way; 4] = [Way::Tc, Way::Xdp, Way::Netfilter, Way::Plain];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -36,26 +43,33 @@ impl Way {
             Way::Tc => "tc",
             Way::Xdp => "xdp",
             Way::Netfilter => "netfilter",
+            Way::Plain => "plain",
         }
     }
 
     /// Whether switches mean anything to it.
     pub const fn is_passthrough(self) -> bool {
-        !matches!(self, Way::Netfilter)
+        matches!(self, Way::Tc | Way::Xdp)
     }
 }
 
-/// Masquerade as a careful owner sets it up: since 6.0 a helper works only where a rule asks for it.
-const NETFILTER: &str = r#"
+/// Masquerade.
+const PLAIN: &str = r#"
 table ip nat {
-    ct helper pptp-calls { type "pptp" protocol tcp; }
-    chain helpers {
-        type filter hook prerouting priority 0; policy accept;
-        tcp dport 1723 ct helper set "pptp-calls"
-    }
     chain postrouting {
         type nat hook postrouting priority 100; policy accept;
-        oifname "wan0" masquerade
+        oifname { "wan0", "wan0.7", "ppp0" } masquerade
+    }
+}
+"#;
+
+/// Beside it, what a careful owner sets up: since 6.0 a helper works only where a rule asks for it.
+const HELPERS: &str = r#"
+table ip helpers {
+    ct helper pptp-calls { type "pptp" protocol tcp; }
+    chain prerouting {
+        type filter hook prerouting priority 0; policy accept;
+        tcp dport 1723 ct helper set "pptp-calls"
     }
 }
 "#;
@@ -73,6 +87,9 @@ pub struct Stage {
     /// Where logs and captures go.
     pub out: PathBuf,
     way: Option<Way>,
+    wan: Wan,
+    /// What keeps the WAN link up.
+    link: Vec<Daemon>,
 }
 
 impl Stage {
@@ -104,25 +121,49 @@ impl Stage {
         for (namespace, interface) in [(&lab.router.namespace, "isp0"), (&switch, "up0")] {
             namespace.run("ethtool", &["-K", interface, "gro", "on"])?;
         }
-        Ok(Stage { lab, switch, out: out.to_owned(), way: None })
+        Ok(Stage { lab, switch, out: out.to_owned(), way: None, wan: Wan::Ethernet, link: Vec::new() })
     }
 
-    /// Has the gateway translate this way, and nothing else.
-    pub fn translate(&mut self, way: Way) -> Result<()> {
+    /// Has the gateway reach the internet by this link and translate this way, and nothing else.
+    pub fn translate(&mut self, way: Way, wan: Wan, patience: Duration) -> Result<()> {
         let gateway = &self.lab.gateway.namespace;
-        match (self.way, way) {
-            (Some(Way::Netfilter), _) => drop(gateway.run("nft", &["flush", "ruleset"])?),
-            (Some(_), Way::Netfilter) => drop(self.lab.cli.succeed("down")?),
-            _ => {}
+        match self.way {
+            Some(way) if way.is_passthrough() => drop(self.lab.cli.succeed("down")?),
+            Some(_) => drop(gateway.run("nft", &["flush", "ruleset"])?),
+            None => {}
+        }
+        self.way = None;
+        if wan != self.wan {
+            self.link.clear();
+            self.wan.lift(&self.lab)?;
+            self.wan = Wan::Ethernet;
+            self.link = wan.lay(&self.lab, &Folder::new(&self.out, wan.device())?, patience)?;
+            self.wan = wan;
         }
         if way.is_passthrough() {
-            let up = "up --wan wan0 --lan lan0 --l2tp-port keep --sessions 4096";
-            self.lab.cli.succeed(&format!("{up} --mode {} --enable {SWITCHES}", way.name()))?;
+            // A device that is no card's own has no XDP; `auto` takes it where it is.
+            let mode = if way == Way::Xdp && wan != Wan::Ethernet { "auto" } else { way.name() };
+            let up = "--lan lan0 --l2tp-port keep --sessions 4096";
+            let device = wan.device();
+            self.lab.cli.succeed(&format!("up --wan {device} {up} --mode {mode} --enable {SWITCHES}"))?;
         } else {
-            self.lab.load_firewall(NETFILTER).context("masquerade could not be set up")?;
+            let helpers = if way == Way::Netfilter { HELPERS } else { "" };
+            let ruleset = format!("{PLAIN}{helpers}");
+            self.lab.load_firewall(&ruleset).context("masquerade could not be set up")?;
         }
         self.way = Some(way);
         Ok(())
+    }
+
+    /// Takes what comes to a TCP port of the outside address to an inside host, until [`Stage::clear`].
+    pub fn forward(&self, port: u16, to: Ipv4Addr) -> Result<()> {
+        if self.way.is_some_and(Way::is_passthrough) {
+            return self.lab.cli.succeed(&format!("forward add tcp {port} {to}")).map(drop);
+        }
+        self.lab.load_firewall(&format!(
+            "table ip forwards {{ chain prerouting {{ type nat hook prerouting priority -100; policy accept; \
+             ip daddr {GATEWAY_WAN} tcp dport {port} dnat to {to}; }} }}"
+        ))
     }
 
     /// Puts what a client or server has of IPsec away, and what the gateway knows of sessions.
@@ -131,9 +172,12 @@ impl Stage {
             host.namespace.run("ip", &["xfrm", "state", "flush"])?;
             host.namespace.run("ip", &["xfrm", "policy", "flush"])?;
         }
-        match self.way {
-            Some(way) if way.is_passthrough() => drop(self.lab.cli.succeed("flush")?),
-            _ => {}
+        if self.way.is_some_and(Way::is_passthrough) {
+            // There is one forward at most.
+            let _ = self.lab.cli.run("forward del tcp 1723")?;
+            self.lab.cli.succeed("flush")?;
+        } else {
+            let _ = self.lab.gateway.namespace.run("nft", &["delete", "table", "ip", "forwards"]);
         }
         Ok(())
     }

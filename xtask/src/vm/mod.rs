@@ -175,12 +175,17 @@ fn document(cache: &Path) -> Result<()> {
 /// The folder that guest and host share: programs in, results out.
 fn share(cache: &Path, name: &str) -> Result<PathBuf> {
     let share = cache.join(format!("share-{name}"));
+    // What earlier runs came to is taken up by the next.
+    let results = fs::read(share.join("out/results.json"));
     for folder in ["bin", "lib", "out"] {
         let folder = share.join(folder);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("clearing {}", folder.display()))?;
         }
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    if let Ok(results) = results {
+        fs::write(share.join("out/results.json"), results).context("keeping earlier results")?;
     }
     for program in PROGRAMS {
         let file = process::binary(Profile::Release, program)?;
