@@ -54,10 +54,11 @@ pub fn of(plan: &Plan, machine: &Machine, results: &Results) -> Result<String> {
     let targets = targets::of(results).into_iter().map(|target| {
         json!({
             "target": target.what,
-            "wanted": target.wanted,
-            "measured": target.figure,
+            "wanted": target.wanted.words(),
+            "median": target.median,
+            "worst": target.figure,
             "worst_test": target.worst,
-            "met": target.met,
+            "met": target.is_met(),
         })
     });
     let missing = results.missing.iter().map(|(one, why)| (one.name().to_owned(), Value::from(why.as_str())));

@@ -167,14 +167,15 @@ fn programs(results: &Results) -> Table {
 }
 
 fn goals(results: &Results) -> Table {
-    let mut table = Table::new(["target", "wanted", "measured", "where", "met"]);
+    let mut table = Table::new(["target", "wanted", "median test", "worst test", "which", "met"]);
     for target in targets::of(results) {
         table.row([
-            target.what,
-            target.wanted,
+            target.what.clone(),
+            target.wanted.words(),
+            format!("{:.2}", target.median),
             format!("{:.2}", target.figure),
-            target.worst,
-            if target.met { "yes" } else { "**no**" }.to_owned(),
+            target.worst.clone(),
+            if target.is_met() { "yes" } else { "**no**" }.to_owned(),
         ]);
     }
     table
@@ -235,7 +236,7 @@ fn all(plan: &Plan, machine: &Machine, results: &Results, form: fn(&Table) -> St
     }
     let goals = goals(results);
     if !goals.is_empty() {
-        parts.push("\nTargets, each at its worst test.\n".to_owned());
+        parts.push("\nTargets: what the tests that each speaks of came to, the median of them and the worst. Met is a target that the worst meets.\n".to_owned());
         parts.push(form(&goals));
     }
     parts.push(notes.list());
