@@ -28,6 +28,7 @@ pub enum Cause {
 }
 
 /// What became of a wish for a window.
+#[derive(Clone, Copy)]
 enum Turn {
     /// The host is not in the record.
     Missing,
@@ -47,8 +48,19 @@ enum Turn {
 /// # Errors
 ///
 /// [`Reason::EspHold`]: the packet must wait, that is, be sent again. [`Reason::EspFlood`], [`Reason::Contended`].
-#[inline(never)]
+#[inline(always)]
 pub fn open<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number: u32) -> Result<(), Reason> {
+    match wish(world, key, host, cause, number) {
+        Turn::Pass => Ok(()),
+        Turn::Opened => settle(world, key, host),
+        Turn::Hold => Err(Reason::EspHold),
+        Turn::Flood => Err(Reason::EspFlood),
+        Turn::Missing => Err(Reason::Contended),
+    }
+}
+
+#[inline(never)]
+fn wish<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number: u32) -> Turn {
     let now = world.now();
     let turn = world.peers().update(key, |record| {
         let mut rivals = Hosts::none(key.server());
@@ -86,13 +98,7 @@ pub fn open<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number:
         });
         turn
     });
-    match turn {
-        Some(Turn::Pass) => Ok(()),
-        Some(Turn::Opened) => settle(world, key, host, now),
-        Some(Turn::Hold) => Err(Reason::EspHold),
-        Some(Turn::Flood) => Err(Reason::EspFlood),
-        Some(Turn::Missing) | None => Err(Reason::Contended),
-    }
+    turn.unwrap_or(Turn::Missing)
 }
 
 /// What a host may do that wants a window; `free` if no other host's is exclusive.
@@ -143,7 +149,8 @@ fn take_turn(peer: &mut Peer, now: Ticks, (cause, number): (Cause, u32), free: b
 
 /// After an opening: withdraws it if another processor has opened one at the same time, and notes whose turn passed.
 #[inline(never)]
-fn settle<W: World>(world: &W, key: &PeerKey, host: u32, now: Ticks) -> Result<(), Reason> {
+fn settle<W: World>(world: &W, key: &PeerKey, host: u32) -> Result<(), Reason> {
+    let now = world.now();
     let rest = world.peers().update(key, |record| {
         let mut rivals = Hosts::none(key.server());
         let mut lapsed = Hosts::none(key.server());
