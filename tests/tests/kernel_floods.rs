@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use passthrough_common::abi::{Class, Reason, Settings, Switch, Ticks};
+use passthrough_common::abi::{Class, Ranges, Reason, Settings, Switch, Ticks};
 use passthrough_tests::vectors::frame::{MORE, Packet, echo, raw, tcp, udp};
 use passthrough_tests::vectors::kernel::{Before, Kernel, with_kernel};
 use passthrough_tests::vectors::play::{Device as _, Fate, Place};
@@ -26,6 +26,7 @@ fn floods_leave_nothing_behind_and_hurt_nobody() {
         ensure!(kernel.refused.is_empty(), "{:?}", kernel.refused);
         for flood in [
             a_full_table_refuses_the_newcomer_and_evicts_nobody,
+            a_full_block_of_ports_is_the_hosts_again_once_its_sessions_are_over,
             a_scan_of_every_port_is_dropped_and_leaves_nothing,
             orphans_resets_and_spis_hurt_nobody,
             switches_end_as_they_were_set_and_every_packet_is_counted_once,
@@ -46,8 +47,7 @@ fn floods_leave_nothing_behind_and_hurt_nobody() {
 fn enabled() -> Settings {
     let mut settings = Settings::DEFAULT;
     settings.wan_ifindex = host::WAN;
-    settings.pool[0] = E;
-    settings.pool_len = 1;
+    settings.pool = Ranges::one(E);
     for class in Class::SWITCHED {
         settings.switches[class as usize] = Switch::Full as u8;
     }
@@ -97,6 +97,27 @@ fn a_full_table_refuses_the_newcomer_and_evicts_nobody(kernel: &mut Kernel, _: &
     kernel.wait(Ticks::from_secs(301));
     let newcomer = udp((B, 6000), (S, 53), b"new");
     wait::until(Duration::from_secs(20), "what is over makes room", || {
+        fate(kernel, Place::Out, &newcomer).is_ok_and(|fate| fate == Fate::Passed)
+    })
+}
+
+fn a_full_block_of_ports_is_the_hosts_again_once_its_sessions_are_over(
+    kernel: &mut Kernel,
+    settings: &mut Settings,
+) -> Result<()> {
+    settings.ports = [[2000, 2003]; 2];
+    (settings.block_size, settings.blocks, settings.subscribers) = (4, 1, Ranges::one(A));
+    kernel.set(settings);
+    for port in 2000..2004 {
+        works(kernel, port)?;
+    }
+    let newcomer = udp((A, 5000), (S, 53), b"new");
+    // The first of them looks for sessions that are over, and finds none.
+    for _ in 0..2 {
+        ensure!(fate(kernel, Place::Out, &newcomer)? == Fate::Dropped, "a block of four has a fifth port");
+    }
+    kernel.wait(Ticks::from_secs(301));
+    wait::until(Duration::from_secs(20), "what is over makes room in the block", || {
         fate(kernel, Place::Out, &newcomer).is_ok_and(|fate| fate == Fate::Passed)
     })
 }

@@ -29,6 +29,12 @@ fn words_that_make_no_sense_are_refused_in_one_line_and_leave_nothing() -> Resul
         ("up --wan wan0 --lan br0 --mode fast", "fast"),
         ("up --wan wan0 --lan br0 --l2tp-port drop", "drop"),
         ("up --wan wan0 --lan br0 --address 203.0.113", "203.0.113"),
+        ("up --wan wan0 --lan br0 --address 203.0.113.9/29", "203.0.113.8/29"),
+        ("up --wan wan0 --lan br0 --pooling hard", "hard"),
+        ("up --wan wan0 --lan br0 --ports 9-2", "9-2"),
+        ("up --wan wan0 --lan br0 --port-block 64", "--subscribers"),
+        ("up --wan wan0 --lan br0 --port-block 64 --subscribers 192.168.0.0/21", "1008 blocks"),
+        ("up --wan wan0 --lan br0 --ipsec-addresses all", "each"),
         ("up --wan wan0 --lan br0 --host-sessions 4000000000", "4000000000"),
         ("up --wan wan0 --lan br0 --host-rate many", "many"),
         ("up --config /nonexistent/passthrough.toml", "/nonexistent/passthrough.toml"),
@@ -131,6 +137,31 @@ fn a_host_above_its_limit_is_seen_in_the_statistics() -> Result<()> {
     let stats: serde_json::Value = serde_json::from_str(&lab.cli.run("stats --json")?.stdout)?;
     let limit = &stats["limits"].as_array().context("no limits")?[1];
     ensure!(limit["most"].is_null() && limit["has"] == 6, "{limit}");
+    Ok(())
+}
+
+/// Proves: C3.
+#[test]
+fn pool_and_blocks_are_used_as_they_were_given() -> Result<()> {
+    let lab = small_lab()?;
+    let up =
+        "up --wan wan0 --lan br0 --address 203.0.113.1,203.0.113.8/29,203.0.113.128/32 --port-block 1008";
+    let said = lab.cli.succeed(&format!("{up} --subscribers 192.168.1.0/26"))?;
+    ensure!(said.contains("203.0.113.1, 203.0.113.8/29, 203.0.113.128"), "{said}");
+    let socket = lab.clients[0].namespace.enter(|| Ok(std::net::UdpSocket::bind("0.0.0.0:5000")?))?;
+    socket.send_to(b"hello", (SERVER_S, 20_000))?;
+    // Host number 10: block 10 of the first address, ports 11104 to 12111.
+    let sessions: serde_json::Value = serde_json::from_str(&lab.cli.run("sessions --json")?.stdout)?;
+    let outside = sessions.to_string();
+    let port = outside.split("203.0.113.1:").nth(1).and_then(|rest| rest.split('"').next());
+    let port: u16 = port.context("no session of the first address")?.parse()?;
+    ensure!((11_104..12_112).contains(&port), "{outside}");
+    let stats = lab.cli.run("stats")?.stdout;
+    for limit in ["outside ports of a host and protocol", "hosts with a block of ports"] {
+        ensure!(stats.contains(limit), "{stats}");
+    }
+    lab.cli.succeed("up --wan wan0 --lan br0 --port-block 0 --pooling soft")?;
+    socket.send_to(b"hello", (SERVER_S, 20_001))?;
     Ok(())
 }
 

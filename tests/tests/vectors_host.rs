@@ -25,6 +25,7 @@ topics! {
     ip_headers_options_and_lies_are_judged = ip_header;
     fragments_follow_their_first = fragments;
     a_host_is_held_to_its_limits = limits;
+    addresses_and_ports_are_shared_out_as_they_were_set = pools;
     tags_and_hairpins_are_followed = link;
     pptp_conversations_pass_with_their_gre = pptp;
     pptp_calls_end_and_stay_apart_as_they_should = pptp_limits;

@@ -65,6 +65,8 @@ events! {
     EspHoldExpired = 5, "esp-hold-expired", "a client was waited for in vain, and the next one had its turn";
     FragmentOpened = 6, "fragment-opened", "a fragmented datagram began";
     PptpUncalled = 7, "pptp-uncalled", "a PPTP reply to a call that nobody had requested";
+    OtherAddress = 8, "other-address", "a host whose outside address was full got a port of another one (`up --pooling soft`)";
+    AddressShared = 9, "address-shared", "an IPsec client found no outside address of its own (`up --ipsec-addresses each`)";
 }
 
 impl Event {

@@ -14,6 +14,7 @@ pub mod peers;
 #[cfg(feature = "user")]
 #[expect(unsafe_code, reason = "aya asks for a promise that these types are plain bytes")]
 mod pod;
+pub mod ranges;
 pub mod reason;
 pub mod session;
 pub mod settings;
@@ -26,6 +27,7 @@ pub use exit::{Epoch, Exit};
 pub use forward::Forward;
 pub use host::{Host, HostKey};
 pub use peers::{Peer, PeerKey, Peers};
+pub use ranges::{Range, Ranges};
 pub use reason::Reason;
 pub use session::{Binding, BindingKey, Fragment, FragmentKey, Session, SessionKey, Space, View};
 pub use settings::{Filtering, Interface, Link, Settings, Side};

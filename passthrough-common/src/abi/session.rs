@@ -58,6 +58,10 @@ pub enum View {
     /// Says that this inside endpoint has sent to this remote address (address-dependent filtering): local is the
     /// outside endpoint, and the remote port counts as 0.
     Permit = 4,
+    /// Which outside address the IPsec of an inside host holds: local is the host, and there is no remote.
+    Held = 5,
+    /// Which inside host has taken an outside address, the local one here, for its IPsec with a server.
+    Taken = 6,
 }
 
 impl View {
@@ -158,7 +162,9 @@ impl SessionKey {
             1 => View::Inbound,
             2 => View::Quoted,
             3 => View::QuotedInside,
-            _ => View::Permit,
+            4 => View::Permit,
+            5 => View::Held,
+            _ => View::Taken,
         }
     }
 }
@@ -179,6 +185,8 @@ pub mod flag {
     pub const BOUND: u8 = 1 << 5;
     /// Inbound ESP: when it was bound, nobody else was owed an inbound SPI.
     pub const UNRIVALLED: u8 = 1 << 0;
+    /// A binding: it is noted at its inside end, too.
+    pub const NOTED: u8 = 1 << 0;
     /// ESP: bound by evidence short of proof (`conformance.md` section 8 rule 6).
     pub const LEARNED: u8 = 1 << 6;
     /// Enhanced GRE: the control connection's inside port is the server's.
@@ -368,8 +376,8 @@ impl BindingKey {
 
 /// What is kept under one end of a binding: the other end.
 ///
-/// The record of the outside end is the binding. The inside end has one only if its port could not be kept: else the
-/// binding is where the port says, and most need one record instead of two.
+/// The record of the outside end is the binding. The inside end has one only if its port could not be kept, or not at its
+/// host's address ([`flag::NOTED`]): else the binding is where the port says, and most need one record instead of two.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Binding {
@@ -381,7 +389,7 @@ pub struct Binding {
     pub id: u16,
     /// [`Class`] as a byte, of the session that made it.
     pub class: u8,
-    /// Bits of [`flag`]: only [`flag::OWN`].
+    /// Bits of [`flag`]: [`flag::OWN`], [`flag::NOTED`].
     pub flags: u8,
 }
 

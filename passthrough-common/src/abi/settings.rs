@@ -1,9 +1,7 @@
 //! What the operator has set: one record, read by the kernel side for every packet.
 
-use super::{CLASSES, Class, Switch, Ticks};
+use super::{CLASSES, Class, Ranges, Switch, Ticks};
 
-/// Most outside addresses in the pool.
-pub const POOL: usize = 8;
 /// Most extra ports or servers in each list.
 pub const LIST: usize = 8;
 
@@ -31,6 +29,10 @@ pub mod option {
     pub const FIXED_POOL: u32 = 1 << 3;
     /// The path that the operator asked for, two bits: userspace keeps it here for a later `up`.
     pub const MODE: u32 = 3 << 4;
+    /// A host whose outside address has no port left is given one of another address (RFC 7857 section 4).
+    pub const SOFT_POOLING: u32 = 1 << 6;
+    /// IPsec clients of one server have an outside address each, as far as there are any.
+    pub const IPSEC_ADDRESSES: u32 = 1 << 7;
 }
 
 /// Idle times by what a session is and has shown. Index of [`Settings::idle`].
@@ -64,24 +66,24 @@ pub struct Settings {
     pub version: u32,
     /// The WAN interface.
     pub wan_ifindex: u32,
-    /// Outside addresses.
-    pub pool: [u32; POOL],
-    /// How many of them are used.
-    pub pool_len: u32,
     /// Bits of [`option`].
     pub options: u32,
+    /// Most sessions of an inside host; 0 for no limit.
+    pub host_sessions: u32,
     /// [`Switch`] of each class as a byte, by class index.
     pub switches: [u8; CLASSES],
     /// Counts up whenever a class is switched off: sessions of another generation are gone.
     pub generations: [u8; CLASSES],
     /// Idle times by [`Idle`].
     pub idle: [Ticks; IDLES],
-    /// First and last outside port that is handed out above 1023.
-    pub port_range: [u16; 2],
+    /// First and last outside port or identifier that is handed out: for inside ones below 1024, and for all others.
+    pub ports: [[u16; 2]; 2],
     /// [`Filtering`] for TCP, and for UDP and the rest, as bytes.
     pub filtering: [u8; 2],
-    /// Keeps what follows aligned.
-    pub reserved: [u8; 2],
+    /// Ports in the block of an inside host; 0 if hosts have none, and share all ports.
+    pub block_size: u16,
+    /// Blocks of one outside address.
+    pub blocks: u32,
     /// OpenVPN's ports; 0 ends the list.
     pub openvpn_ports: [u16; LIST],
     /// WireGuard's ports; 0 ends the list.
@@ -90,15 +92,15 @@ pub struct Settings {
     pub sstp_servers: [u32; LIST],
     /// Counts up whenever these settings, a route, a neighbour or a link have changed: see [`super::Epoch`].
     pub changes: u32,
-    /// Most sessions of an inside host; 0 for no limit.
-    pub host_sessions: u32,
     /// Most sessions that an inside host may open in a second of [`super::Host::second`]; 0 for no limit.
     pub host_rate: u32,
-    /// Keeps the size a multiple of 8.
-    pub padding: u32,
+    /// Outside addresses. Behind what is read for every packet, as all that only a new session needs.
+    pub pool: Ranges,
+    /// The inside hosts that have a block, in the order of their blocks.
+    pub subscribers: Ranges,
 }
 
-const _: () = assert!(size_of::<Settings>() == 200);
+const _: () = assert!(size_of::<Settings>() == 296);
 
 /// A class's byte. By shifts, not by index: LLVM knows that a class is in bounds and leaves the mask out, and the
 /// verifier (6.18: "R8 max value is outside of the allowed memory range") does not.
@@ -125,9 +127,8 @@ impl Settings {
         Settings {
             version: super::VERSION,
             wan_ifindex: 0,
-            pool: [0; POOL],
-            pool_len: 0,
             options: option::DROP_MARTIANS,
+            host_sessions: 0,
             switches,
             generations: [0; CLASSES],
             idle: [
@@ -140,16 +141,17 @@ impl Settings {
                 Ticks::from_secs(5),
                 Ticks(0),
             ],
-            port_range: [1024, 65535],
+            ports: [[1, 1023], [1024, 65535]],
             filtering: [Filtering::AddressAndPort as u8; 2],
-            reserved: [0; 2],
+            block_size: 0,
+            blocks: 0,
             openvpn_ports: [1194, 0, 0, 0, 0, 0, 0, 0],
             wireguard_ports: [51820, 0, 0, 0, 0, 0, 0, 0],
             sstp_servers: [0; LIST],
             changes: 0,
-            host_sessions: 0,
             host_rate: 0,
-            padding: 0,
+            pool: Ranges::NONE,
+            subscribers: Ranges::NONE,
         }
     };
 
@@ -188,14 +190,8 @@ impl Settings {
 
     /// Whether an address is one of the gateway's outside addresses.
     #[inline(always)]
-    pub fn is_outside_address(&self, address: u32) -> bool {
-        let mut found = false;
-        let mut index = 0;
-        while index < POOL {
-            found |= self.pool[index] == address && (index as u32) < self.pool_len;
-            index += 1;
-        }
-        found
+    pub const fn is_outside_address(&self, address: u32) -> bool {
+        self.pool.contains(address)
     }
 
     /// Who may send to a binding of this IP protocol.

@@ -23,8 +23,8 @@ const GRACE: Ticks = Ticks::from_secs(1);
 #[inline(always)]
 pub fn visit<W: World>(world: &W, sweep: &Sweep, key: &SessionKey, session: &Session) -> bool {
     let inside = match key.view() {
-        View::Outbound | View::QuotedInside => key.local(),
-        View::Inbound | View::Quoted | View::Permit => session.address,
+        View::Outbound | View::QuotedInside | View::Held => key.local(),
+        View::Inbound | View::Quoted | View::Permit | View::Taken => session.address,
     };
     let wanted = sweep.all
         || sweep.classes & class_bit(session.class()) != 0

@@ -1,15 +1,20 @@
 //! An inside endpoint's outside endpoint: the binding (RFC 4787 REQ-1: endpoint-independent mapping).
 
 use crate::abi::session::flag;
-use crate::abi::{Binding, BindingKey, Class, Direction, Forward, Reason, Settings};
+use crate::abi::settings::option;
+use crate::abi::{Binding, BindingKey, Class, Direction, Event, Forward, Reason};
 use crate::seam::{Held, Refused, Table, World};
-use crate::session::port;
+use crate::session::{pool, port};
 
 /// What asks for an outside endpoint.
 #[derive(Clone, Copy)]
 pub struct Wish {
     /// Inside address and port or identifier.
     pub inside: (u32, u16),
+    /// The outside address that its host usually has.
+    pub paired: u32,
+    /// The outside address that it shall have.
+    pub outside: u32,
     /// The peer of the first packet: a local socket with the same two ends is a conflict.
     pub remote: (u32, u16),
     /// IP protocol number.
@@ -26,10 +31,11 @@ pub struct Wish {
 ///
 /// # Errors
 ///
-/// [`Reason::PortsExhausted`] if no candidate was free, [`Reason::TableFull`], [`Reason::Contended`].
+/// [`Reason::PortsExhausted`] if no candidate was free at the address that it shall have, and with soft pooling at another one;
+/// [`Reason::BlockFull`] and [`Reason::NoBlock`] where hosts have blocks of ports; [`Reason::TableFull`],
+/// [`Reason::Contended`].
 pub fn hold<W: World>(world: &W, wish: &Wish) -> Result<(u32, u16), Reason> {
-    let outside = outside_address(world, wish.inside.0);
-    let found = find(world, wish, outside);
+    let found = find(world, wish);
     if found != BindingKey::NONE {
         return match world.bindings().hold(&found) {
             Some(held) if held > 0 => Ok((found.address(), found.id())),
@@ -37,23 +43,49 @@ pub fn hold<W: World>(world: &W, wish: &Wish) -> Result<(u32, u16), Reason> {
             _ => Err(Reason::Contended),
         };
     }
+    let settings = world.settings();
+    // The gateway's own sockets have chosen their ports already.
+    let ports =
+        if wish.own { pool::any(wish.inside.1) } else { pool::ports(settings, wish.inside.0, wish.inside.1) };
+    if ports == pool::NO_PORTS {
+        return Err(Reason::NoBlock);
+    }
+    let other = if wish.own { wish.outside } else { other_address(world, wish) };
     let mut attempt = 0;
     while attempt < port::TRIES {
-        let id = port::candidate(world.settings(), wish.inside.1, attempt, world.random());
-        match claim(world, wish, (outside, id)) {
-            Ok(()) => return Ok((outside, id)),
+        let address = if attempt < port::TRIES / 2 { wish.outside } else { other };
+        let id = port::candidate(ports, wish.inside.1, attempt, world.random());
+        match claim(world, wish, (address, id)) {
+            Ok(()) => {
+                if address != wish.outside {
+                    world.event(Event::OtherAddress);
+                }
+                return Ok((address, id));
+            }
             Err(Reason::PortsExhausted) => attempt += 1,
             Err(reason) => return Err(reason),
         }
     }
-    Err(Reason::PortsExhausted)
+    Err(if settings.block_size == 0 { Reason::PortsExhausted } else { Reason::BlockFull })
+}
+
+/// The address that is tried when the one that the endpoint shall have seems full: the same, or with soft pooling another
+/// (RFC 7857 section 4).
+#[inline(always)]
+fn other_address<W: World>(world: &W, wish: &Wish) -> u32 {
+    let settings = world.settings();
+    if settings.has(option::SOFT_POOLING) {
+        pool::another(settings, wish.outside, world.random())
+    } else {
+        wish.outside
+    }
 }
 
 /// The binding of an inside endpoint, by its key; [`BindingKey::NONE`] if it has none. Where the port could be kept, it is
 /// found at once; else its place is noted.
 #[inline(always)]
-fn find<W: World>(world: &W, wish: &Wish, outside: u32) -> BindingKey {
-    let kept = BindingKey::new(Direction::Inbound, outside, wish.inside.1, wish.protocol);
+fn find<W: World>(world: &W, wish: &Wish) -> BindingKey {
+    let kept = BindingKey::new(Direction::Inbound, wish.paired, wish.inside.1, wish.protocol);
     let is_ours = world.bindings().update(
         &kept,
         #[inline(always)]
@@ -68,7 +100,7 @@ fn find<W: World>(world: &W, wish: &Wish, outside: u32) -> BindingKey {
     }
 }
 
-/// Under which the binding of this inside endpoint is noted, if its port could not be kept.
+/// Under which the binding of this inside endpoint is noted, if it is not its host's usual address with the port kept.
 #[inline(always)]
 fn note_key(inside: (u32, u16), protocol: u8) -> BindingKey {
     BindingKey::new(Direction::Outbound, inside.0, inside.1, protocol)
@@ -80,7 +112,7 @@ pub fn release<W: World>(world: &W, outside: &BindingKey) {
         return;
     }
     if let Some(binding) = world.bindings().get(outside) {
-        if binding.id != outside.id() {
+        if binding.flags & flag::NOTED != 0 {
             world.bindings().remove(&note_key((binding.address, binding.id), outside.protocol()));
         }
         world.bindings().remove(outside);
@@ -90,21 +122,7 @@ pub fn release<W: World>(world: &W, outside: &BindingKey) {
 /// The outside address of an inside host: the same for all its flows (RFC 4787 REQ-2), and for the gateway its own.
 #[inline(always)]
 pub fn outside_address<W: World>(world: &W, inside: u32) -> u32 {
-    outside_of(world.settings(), inside)
-}
-
-/// As [`outside_address`], from the settings alone.
-#[inline(always)]
-pub fn outside_of(settings: &Settings, inside: u32) -> u32 {
-    if settings.is_outside_address(inside) {
-        return inside;
-    }
-    if settings.pool_len <= 1 {
-        return settings.pool[0];
-    }
-    // Spread by a multiplicative hash, since neighbouring hosts differ in few bits.
-    let index = ((inside.wrapping_mul(0x9e37_79b1) as u64 * settings.pool_len as u64) >> 32) as usize;
-    settings.pool[index & (crate::abi::settings::POOL - 1)]
+    pool::paired(world.settings(), inside)
 }
 
 /// Takes one outside endpoint, if it is free, with a count of one.
@@ -127,24 +145,25 @@ fn claim<W: World>(world: &W, wish: &Wish, outside: (u32, u16)) -> Result<(), Re
     if !wish.own && world.has_listener(wish.protocol, outside, wish.remote) {
         return Err(Reason::PortsExhausted);
     }
+    let noted = outside != (wish.paired, wish.inside.1);
     let mut record = Binding {
         sessions: 1,
         address: wish.inside.0,
         id: wish.inside.1,
         class: wish.class as u8,
-        flags: if wish.own { flag::OWN } else { 0 },
+        flags: if wish.own { flag::OWN } else { 0 } | if noted { flag::NOTED } else { 0 },
     };
     // Who came first may be a packet of this very endpoint: it is for the next packet to see.
     insert(world, &outer, &record)?;
-    if outside.1 == wish.inside.1 {
+    if !noted {
         return Ok(());
     }
     (record.address, record.id) = outside;
-    let noted = insert(world, &note_key(wish.inside, wish.protocol), &record);
-    if noted.is_err() {
+    let inserted = insert(world, &note_key(wish.inside, wish.protocol), &record);
+    if inserted.is_err() {
         world.bindings().remove(&outer);
     }
-    noted
+    inserted
 }
 
 #[inline(always)]

@@ -10,7 +10,7 @@ use crate::seam::{Held, Table, World};
 use crate::session::port;
 
 use super::endpoint::{self, Wish};
-use super::{Flow, halves, hosts, number};
+use super::{Flow, esp_ike, halves, hosts, number};
 
 /// What an inside endpoint and its peer are, as both ends of a session see it.
 #[derive(Clone, Copy)]
@@ -34,7 +34,12 @@ pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), 
     };
     let (inside, remote) = ((flow.source, near), (flow.destination, far));
     let shared = if own { (0, 0) } else { port::shared(world.settings(), flow.protocol) };
-    let wish = Wish { inside, remote, protocol: flow.protocol, class: flow.class, shared, own };
+    let paired = endpoint::outside_address(world, flow.source);
+    // IKE and NAT-T show the address that the host's ESP shows.
+    let is_ipsec = flow.class == Class::NatT || flow.class == Class::Ike;
+    let outside = if is_ipsec && !own { esp_ike::address(world, flow.source) } else { paired };
+    let wish =
+        Wish { inside, paired, outside, remote, protocol: flow.protocol, class: flow.class, shared, own };
     let outside = endpoint::hold(world, &wish)?;
     let ends = Ends { inside, outside, remote };
     insert(world, flow, &ends, flag::BOUND | if own { flag::OWN } else { 0 })?;

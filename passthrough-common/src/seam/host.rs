@@ -12,8 +12,8 @@ use super::{
 use crate::abi::exit::EXITS;
 use crate::abi::{
     Binding, BindingKey, Call, Class, Control, Counter, Direction, Event, Exit, Field, Forward, Fragment,
-    FragmentKey, Host, HostKey, Interface, Link, PeerKey, Peers, Reason, Session, SessionKey, Settings, Side,
-    Stream, Ticks, View, settings,
+    FragmentKey, Host, HostKey, Interface, Link, PeerKey, Peers, Ranges, Reason, Session, SessionKey,
+    Settings, Side, Stream, Ticks, View, settings,
 };
 
 /// A frame in memory.
@@ -182,8 +182,7 @@ impl Gateway {
     pub fn with_capacity(capacity: usize) -> Gateway {
         let mut settings = Settings::DEFAULT;
         settings.wan_ifindex = WAN;
-        settings.pool[0] = OUTSIDE;
-        settings.pool_len = 1;
+        settings.pool = Ranges::one(OUTSIDE);
         Gateway {
             settings,
             sessions: Memory::with_capacity(capacity),

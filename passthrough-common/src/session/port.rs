@@ -7,19 +7,17 @@ use crate::abi::{Class, Settings, Switch};
 /// sender's retry tries as many again. The verifier walks through each try, so twice as many cost it twice as much.
 pub const TRIES: u32 = 16;
 
-/// The `attempt`-th candidate for an inside port, `random` having 32 fresh random bits.
+/// The `attempt`-th candidate for an inside port out of those from `low` to `high`, `random` having 32 fresh random bits.
 ///
-/// Attempt 0 keeps the port. Later ones stay in the port's class (RFC 4787 REQ-3a): 1-1023 or the configured range.
+/// Attempt 0 keeps the port, if it is one of them.
 #[inline(always)]
-pub fn candidate(settings: &Settings, wanted: u16, attempt: u32, random: u32) -> u16 {
-    let [low, high] = settings.port_range;
-    if attempt == 0 && (wanted != 0 && (wanted < 1024 || (low <= wanted && wanted <= high))) {
+pub fn candidate([low, high]: [u16; 2], wanted: u16, attempt: u32, random: u32) -> u16 {
+    if attempt == 0 && low <= wanted && wanted <= high {
         return wanted;
     }
-    let (first, count) =
-        if wanted != 0 && wanted < 1024 { (1, 1023) } else { (u32::from(low), u32::from(high - low) + 1) };
+    let count = u32::from(high.wrapping_sub(low)) + 1;
     // Multiply and shift instead of a remainder: no modulo bias worth a name, and no division.
-    first.wrapping_add(((u64::from(random) * u64::from(count)) >> 32) as u32) as u16
+    low.wrapping_add(((u64::from(random) * u64::from(count)) >> 32) as u16)
 }
 
 /// The outside ports that are shared by the clients of a protocol that keeps its port, and so handed out to none; 0 in
@@ -38,13 +36,16 @@ mod tests {
 
     /// Proves: U4.
     #[test]
-    fn the_class_of_a_port_is_kept() {
-        let settings = Settings::DEFAULT;
+    fn a_candidate_is_of_its_range_and_the_first_is_the_port_itself() {
         for random in [0, 1, 0x7fff_ffff, u32::MAX] {
-            assert!((1..1024).contains(&candidate(&settings, 500, 1, random)), "U4");
-            assert!(candidate(&settings, 5000, 1, random) >= 1024, "U4");
+            for attempt in [0, 1] {
+                assert!((1..1024).contains(&candidate([1, 1023], 5000, attempt, random)), "U4");
+                assert!(candidate([1024, 65535], 500, attempt, random) >= 1024, "U4");
+                assert_eq!(candidate([7, 7], 500, attempt, random), 7);
+            }
         }
-        assert_eq!(candidate(&settings, 5000, 0, 7), 5000);
+        assert_eq!(candidate([1024, 65535], 5000, 0, 7), 5000);
+        assert_ne!(candidate([1024, 65535], 5000, 1, 7), 5000);
     }
 
     #[test]

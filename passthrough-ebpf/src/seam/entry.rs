@@ -73,7 +73,7 @@ fn begin<const STEP: u32>(context: &TcContext, passed: u32) -> i32 {
         verdict = Verdict::drop(Reason::Contended);
     }
     step::count(&kernel, &flow, verdict);
-    if verdict.reason_code() == Reason::TableFull as u8 {
+    if wants_room(step, verdict.reason_code()) {
         // SAFETY: as above.
         unsafe { maps::STEPS.tail_call(context, Step::Reclaim as u32) };
     }
@@ -142,6 +142,15 @@ const fn reach(step: Step) -> u32 {
 /// Whether a step only sees the packets that open, renew or read something.
 const fn is_rare(step: Step) -> bool {
     !matches!(step, Step::WanEgress | Step::WanIngress | Step::LanIngress)
+}
+
+/// Whether a packet was refused for want of what sessions that are over may hold still.
+#[inline(always)]
+const fn wants_room(step: Step, reason: u8) -> bool {
+    const PORTS: u8 = Reason::PortsExhausted as u8;
+    const BLOCK: u8 = Reason::BlockFull as u8;
+    const HOST: u8 = Reason::HostSessions as u8;
+    reason == Reason::TableFull as u8 || (is_rare(step) && matches!(reason, PORTS | BLOCK | HOST))
 }
 
 /// Sends the packet out by a way of which the kernel resolves the neighbour.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use clap::{Args, Subcommand};
-use passthrough_common::{abi::Settings, proto::endpoint};
+use passthrough_common::{abi::Settings, session::pool};
 
 use super::{Global, Outcome};
 use crate::{
@@ -83,7 +83,7 @@ impl Forward {
 
 fn row(rule: &Rule, settings: &Settings) -> shown::Row {
     let ports = (rule.service.first != 0).then_some((rule.service.first, rule.service.last));
-    let outside = endpoint::outside_of(settings, u32::from(rule.host));
+    let outside = pool::paired(settings, u32::from(rule.host));
     shown::Row {
         protocol: rule.service.protocol_name(),
         outside_address: Ipv4Addr::from(outside).to_string(),

@@ -9,8 +9,8 @@ use passthrough_common::abi::{
 
 use super::{Global, Outcome};
 use crate::{
-    config::{Mode, Network},
-    control::{network, now, paths, pool},
+    config::{Mode, Network, ranges},
+    control::{network, now, paths},
     loader::{Pins, attach, tc},
     render::{self, status},
     tables::{Tables, sessions::pairs},
@@ -47,7 +47,7 @@ fn status(tables: &Tables, network: &Network) -> anyhow::Result<status::Status> 
         pins: tables.pins().directory().display().to_string(),
         mode: Mode::of(&settings).name(),
         interfaces: interfaces(tables, network, &settings)?,
-        pool: pool::addresses(&settings).iter().map(ToString::to_string).collect(),
+        pool: ranges::words(&settings.pool),
         pool_fixed: settings.has(option::FIXED_POOL),
         filtering: [filtering(6), filtering(17)],
         l2tp_port: if settings.has(option::KEEP_L2TP_PORT) { "keep" } else { "translate" },

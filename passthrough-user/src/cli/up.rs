@@ -8,7 +8,7 @@ use passthrough_common::abi::{Class, Settings, Switch};
 
 use super::{Global, Outcome};
 use crate::{
-    config::{Plan, file, plan::Words},
+    config::{Plan, file, plan::Words, pooling, ranges},
     control::{foreground, paths, up},
     render::{self, bring},
     tables::Tables,
@@ -34,9 +34,25 @@ pub struct Up {
     /// (XDP in the stack, for trying out) [default: as it was; auto at first]
     #[arg(long, value_name = "MODE")]
     mode: Option<String>,
-    /// Outside addresses, parted by commas [default: those of the WAN interface, followed as they change]
+    /// Outside addresses, prefixes and ranges, parted by commas: 203.0.113.1,203.0.113.8/29,203.0.113.20-203.0.113.22
+    /// [default: those of the WAN interface, followed as they change]
     #[arg(long, value_name = "LIST")]
     address: Vec<String>,
+    /// A host whose outside address has no port left: is refused (paired), or gets one of another address (soft)
+    #[arg(long, value_name = "RULE")]
+    pooling: Option<String>,
+    /// Outside ports and ICMP identifiers that may be handed out [default: 1-65535, those below 1024 among themselves]
+    #[arg(long, value_name = "LOW-HIGH")]
+    ports: Option<String>,
+    /// Give each host of --subscribers this many ports of its own, which follow from its address; 0 for none
+    #[arg(long, value_name = "SIZE")]
+    port_block: Option<u16>,
+    /// Inside hosts that have a block of ports, as addresses, prefixes and ranges, parted by commas
+    #[arg(long, value_name = "LIST")]
+    subscribers: Vec<String>,
+    /// IPsec clients of one server: have the outside address of their other traffic (paired), or one each (each)
+    #[arg(long, value_name = "RULE")]
+    ipsec_addresses: Option<String>,
     /// L2TP's source port 1701: keep (for servers that insist on it) or translate
     #[arg(long, value_name = "RULE")]
     l2tp_port: Option<String>,
@@ -92,6 +108,13 @@ impl Up {
             enable: self.enable.clone(),
             mode: self.mode.clone(),
             address: self.address.clone(),
+            pooling: pooling::Words {
+                pooling: self.pooling.clone(),
+                ports: self.ports.clone(),
+                port_block: self.port_block,
+                subscribers: self.subscribers.clone(),
+                ipsec_addresses: self.ipsec_addresses.clone(),
+            },
             l2tp_port: self.l2tp_port.clone(),
             filtering: self.filtering.clone(),
             forward: self.forward.clone(),
@@ -170,7 +193,7 @@ fn shown(done: &up::Done, settings: &Settings) -> bring::Up {
         wan: done.checked.wan.name.clone(),
         lan: done.checked.lans.iter().map(|lan| lan.name.clone()).collect(),
         lan_found: done.lans_found,
-        pool: done.checked.pool.iter().map(ToString::to_string).collect(),
+        pool: ranges::words(&done.checked.pool),
         paths: done.paths.iter().map(|path| shown_path(done, path)).collect(),
         replaced: done.replaced,
         entries_kept: done.kept,

@@ -1,17 +1,13 @@
 //! A plan that fits this machine: its interfaces exist, and nothing contradicts anything.
 
-use std::net::Ipv4Addr;
-
 use anyhow::bail;
-use passthrough_common::abi::{
-    Link, Settings,
-    settings::{POOL, option},
-};
+use passthrough_common::abi::{Link, Ranges, Settings, settings::option};
 
 use super::{
     Network, Plan,
     network::Device,
     prefix::{is_private, is_special},
+    ranges,
 };
 
 /// An interface that takes part.
@@ -35,7 +31,7 @@ pub struct Checked {
     /// LAN interfaces.
     pub lans: Vec<Port>,
     /// Outside addresses.
-    pub pool: Vec<Ipv4Addr>,
+    pub pool: Ranges,
     /// Whether the operator named the outside addresses; they are not followed then.
     pub fixed_pool: bool,
     /// Whether sources that no public host has are dropped: not where WAN itself has such an address.
@@ -61,27 +57,22 @@ pub fn check(plan: &Plan, network: &Network, standing: Option<&Settings>) -> any
     }
 
     // Addresses that the operator has named stay until others are.
-    let named: Vec<Ipv4Addr> = match standing {
-        Some(settings) if plan.addresses.is_empty() && settings.has(option::FIXED_POOL) => settings
-            .pool
-            .iter()
-            .take(settings.pool_len as usize)
-            .map(|address| Ipv4Addr::from(*address))
-            .collect(),
-        _ => plan.addresses.clone(),
+    let named = match standing {
+        Some(settings) if plan.addresses == Ranges::NONE && settings.has(option::FIXED_POOL) => settings.pool,
+        _ => plan.addresses,
     };
-    let fixed_pool = !named.is_empty();
-    let mut pool = if fixed_pool { named.clone() } else { network.addresses_of(wan.index) };
-    if pool.is_empty() {
+    let fixed_pool = named != Ranges::NONE;
+    let wan_addresses = network.addresses_of(wan.index);
+    let (pool, left_out) = if fixed_pool { (named, 0) } else { ranges::of(&wan_addresses) };
+    if pool == Ranges::NONE {
         bail!(
             "WAN interface {0} has no global IPv4 address: give it one (`ip addr add ADDRESS/LENGTH dev {0}`, or DHCP), \
              or name the outside address with --address",
             wan.name
         );
     }
-    if pool.len() > POOL {
-        notes.push(format!("{} has {} addresses: the first {POOL} are used", wan.name, pool.len()));
-        pool.truncate(POOL);
+    if left_out > 0 {
+        notes.push(format!("{left_out} addresses of {} are not used: they are too scattered", wan.name));
     }
 
     let lans = if plan.lans.is_empty() {
@@ -111,12 +102,11 @@ pub fn check(plan: &Plan, network: &Network, standing: Option<&Settings>) -> any
     if !wan_device.up {
         notes.push(format!("WAN {0} is down: `ip link set {0} up`", wan.name));
     }
-    for address in named.iter().filter(|address| !network.addresses_of(wan.index).contains(address)) {
-        notes.push(format!("{address} is not an address of {}: it must be routed to this gateway", wan.name));
+    for range in ranges::beyond(&named, &wan_addresses) {
+        notes.push(format!("{range} is not of {}'s addresses: it must be routed to this gateway", wan.name));
     }
 
-    let wan_addresses = network.addresses_of(wan.index);
-    let drop_martians = !pool.iter().chain(&wan_addresses).any(|address| is_special(*address));
+    let drop_martians = !ranges::addresses(&pool).chain(wan_addresses).any(is_special);
     Ok(Checked { wan, lans, pool, fixed_pool, drop_martians, notes })
 }
 
@@ -171,6 +161,8 @@ fn find_lans(network: &Network, wan: u32) -> anyhow::Result<Vec<Port>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::config::{Prefix, network::Route, plan::Words};
 
@@ -220,7 +212,7 @@ mod tests {
         let checked = check(&plan("wan0", &[]), &machine(), None).expect("fits");
         let names: Vec<&str> = checked.lans.iter().map(|lan| lan.name.as_str()).collect();
         assert_eq!(names, ["lan0", "lan1"]);
-        assert_eq!(checked.pool, [Ipv4Addr::new(5, 6, 7, 8)]);
+        assert_eq!(ranges::words(&checked.pool), ["5.6.7.8"]);
         assert!(checked.drop_martians && !checked.fixed_pool);
     }
 
@@ -251,11 +243,11 @@ mod tests {
 
     #[test]
     fn outside_addresses_that_were_named_stay() {
-        let mut settings =
-            Settings { wan_ifindex: 2, pool_len: 1, options: option::FIXED_POOL, ..Settings::DEFAULT };
-        settings.pool[0] = u32::from_be_bytes([5, 6, 7, 99]);
+        let pool = Ranges::one(u32::from_be_bytes([5, 6, 7, 99]));
+        let settings = Settings { wan_ifindex: 2, pool, options: option::FIXED_POOL, ..Settings::DEFAULT };
         let checked = check(&plan("wan0", &[]), &machine(), Some(&settings)).expect("fits");
-        assert_eq!(checked.pool, [Ipv4Addr::new(5, 6, 7, 99)]);
+        assert_eq!(checked.pool, pool);
+        assert!(checked.notes.iter().any(|note| note.starts_with("5.6.7.99 is not of wan0's")));
         assert!(checked.fixed_pool);
     }
 

@@ -23,6 +23,17 @@ pub struct File {
     /// Outside addresses.
     #[serde(default)]
     pub address: Vec<String>,
+    /// `paired` or `soft`.
+    pub pooling: Option<String>,
+    /// Outside ports that may be handed out: `1024-65535`.
+    pub ports: Option<String>,
+    /// Ports in the block of an inside host.
+    pub port_block: Option<u16>,
+    /// Inside hosts that have a block each.
+    #[serde(default)]
+    pub subscribers: Vec<String>,
+    /// `paired` or `each`.
+    pub ipsec_addresses: Option<String>,
     /// `keep` or `translate`.
     pub l2tp_port: Option<String>,
     /// `address-and-port`, `address` or `endpoint`.
@@ -64,7 +75,8 @@ mod tests {
     fn a_file_says_what_the_options_say() {
         let file = parse(
             "wan = 'eth0'\nlan = ['eth1']\nenable = ['pptp', 'ipsec']\nl2tp-port = 'keep'\nsessions = 1000\n\
-             forward = ['pptp 192.168.1.10']\n",
+             forward = ['pptp 192.168.1.10']\naddress = ['203.0.113.1', '203.0.113.8/29']\npooling = 'soft'\n\
+             ports = '1024-65535'\nport-block = 64\nsubscribers = ['10.0.0.0/24']\nipsec-addresses = 'each'\n",
         )
         .expect("a valid file");
         assert_eq!(file.wan.as_deref(), Some("eth0"));
@@ -72,6 +84,8 @@ mod tests {
         assert_eq!(file.l2tp_port.as_deref(), Some("keep"));
         assert_eq!(file.sessions, Some(1000));
         assert_eq!(file.forward, ["pptp 192.168.1.10"]);
+        assert_eq!(file.address, ["203.0.113.1", "203.0.113.8/29"]);
+        assert_eq!((file.pooling.as_deref(), file.port_block), (Some("soft"), Some(64)));
     }
 
     #[test]

@@ -6,13 +6,16 @@ pub mod forward;
 pub mod mode;
 pub mod network;
 pub mod plan;
+pub mod pooling;
 pub mod prefix;
 pub mod protocols;
+pub mod ranges;
 pub mod usage;
 
 pub use checked::{Checked, Port};
 pub use mode::Mode;
 pub use network::Network;
 pub use plan::{L2tpPort, Plan};
+pub use pooling::Pooling;
 pub use prefix::Prefix;
 pub use usage::Usage;

@@ -1,14 +1,12 @@
 //! What `up` is asked to do: options and file put together, options first. Knows nothing of the machine.
 
-use std::net::Ipv4Addr;
-
-use passthrough_common::abi::{Class, Filtering, settings::POOL};
+use passthrough_common::abi::{Class, Filtering, Ranges};
 
 use super::{
-    Mode,
+    Mode, Pooling,
     file::File,
     forward::{self, Rule},
-    protocols,
+    pooling, protocols, ranges,
     usage::usage,
 };
 
@@ -45,6 +43,8 @@ pub struct Words {
     pub mode: Option<String>,
     /// Outside addresses.
     pub address: Vec<String>,
+    /// How hosts share them.
+    pub pooling: pooling::Words,
     /// L2TP port rule.
     pub l2tp_port: Option<String>,
     /// Filtering.
@@ -62,6 +62,13 @@ pub struct Words {
 impl Words {
     /// These words, and from `file` what they leave unsaid.
     pub fn over(self, file: File) -> Words {
+        let pooling = pooling::Words {
+            pooling: file.pooling,
+            ports: file.ports,
+            port_block: file.port_block,
+            subscribers: file.subscribers,
+            ipsec_addresses: file.ipsec_addresses,
+        };
         let either = |mine: Vec<String>, theirs: Vec<String>| if mine.is_empty() { theirs } else { mine };
         Words {
             wan: self.wan.or(file.wan),
@@ -69,6 +76,7 @@ impl Words {
             enable: either(self.enable, file.enable),
             mode: self.mode.or(file.mode),
             address: either(self.address, file.address),
+            pooling: self.pooling.over(pooling),
             l2tp_port: self.l2tp_port.or(file.l2tp_port),
             filtering: self.filtering.or(file.filtering),
             forward: either(self.forward, file.forward),
@@ -91,7 +99,9 @@ pub struct Plan {
     /// Which path packets shall take.
     pub mode: Option<Mode>,
     /// Outside addresses; those of the WAN interface if empty.
-    pub addresses: Vec<Ipv4Addr>,
+    pub addresses: Ranges,
+    /// How hosts share them.
+    pub pooling: Pooling,
     /// L2TP port rule.
     pub l2tp_port: Option<L2tpPort>,
     /// Filtering.
@@ -124,19 +134,6 @@ impl Plan {
         }
         let enable = if words.enable.is_empty() { Vec::new() } else { protocols::switches(&words.enable)? };
         let mode = words.mode.as_deref().map(Mode::parse).transpose()?;
-        let addresses = list(&words.address)
-            .iter()
-            .map(|word| {
-                word.parse::<Ipv4Addr>()
-                    .map_err(|_| usage(format!("'{word}' is not an IPv4 address: --address 203.0.113.1")))
-            })
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        if addresses.len() > POOL {
-            return Err(usage(format!(
-                "{} outside addresses given: at most {POOL} can be used",
-                addresses.len()
-            )));
-        }
         let filtering = words.filtering.as_deref().map(filtering).transpose()?;
         let l2tp_port = words.l2tp_port.as_deref().map(L2tpPort::parse).transpose()?;
         let mut forwards = Vec::new();
@@ -165,7 +162,8 @@ impl Plan {
             lans,
             enable,
             mode,
-            addresses,
+            addresses: ranges::parse("--address", &words.address)?,
+            pooling: Pooling::read(&words.pooling)?,
             l2tp_port,
             filtering,
             sessions: words.sessions,
@@ -189,7 +187,7 @@ fn filtering(word: &str) -> anyhow::Result<Filtering> {
 }
 
 /// Items that are parted by commas, over any number of words; each once.
-fn list(words: &[String]) -> Vec<String> {
+pub fn list(words: &[String]) -> Vec<String> {
     let mut items: Vec<String> = Vec::new();
     for item in words.iter().flat_map(|word| word.split(',')).map(str::trim).filter(|item| !item.is_empty()) {
         if !items.iter().any(|known| known == item) {
@@ -233,6 +231,10 @@ mod tests {
             Words { mode: Some("fast".into()), ..words("eth0") },
             Words { address: vec!["203.0.113".into()], ..words("eth0") },
             Words { filtering: Some("none".into()), ..words("eth0") },
+            Words {
+                pooling: pooling::Words { ports: Some("9-2".into()), ..Default::default() },
+                ..words("eth0")
+            },
             Words { l2tp_port: Some("drop".into()), ..words("eth0") },
             Words { sessions: Some(1), ..words("eth0") },
             Words { host_sessions: Some(u32::MAX), ..words("eth0") },

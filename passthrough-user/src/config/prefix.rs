@@ -35,6 +35,11 @@ impl Prefix {
         Ipv4Addr::from(u32::from(self.address) & self.mask())
     }
 
+    /// The network's highest address.
+    pub fn last(self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.address) | !self.mask())
+    }
+
     /// Whether an address lies in it.
     pub fn contains(self, address: Ipv4Addr) -> bool {
         (u32::from(address) ^ u32::from(self.address)) & self.mask() == 0

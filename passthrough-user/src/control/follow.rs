@@ -1,14 +1,12 @@
 //! Follows the machine: outside addresses, packet sizes, Ethernet addresses, and what devices can transmit.
 
-use std::net::Ipv4Addr;
-
 use passthrough_common::abi::{
-    Interface, Settings,
-    settings::{POOL, option, port},
+    Interface, Ranges, Settings,
+    settings::{option, port},
 };
 
 use crate::{
-    config::{Network, prefix::is_special},
+    config::{Network, pooling, prefix::is_special, ranges},
     tables::Tables,
 };
 
@@ -32,15 +30,21 @@ pub fn follow(tables: &Tables, network: &Network) -> anyhow::Result<Vec<String>>
     if let Some(pool) = pool {
         let before = tables.settings()?;
         let mut after = before;
-        pool::put(&mut after, &pool);
-        set_option(&mut after, option::DROP_MARTIANS, !pool.iter().any(|address| is_special(*address)));
+        after.pool = pool;
+        set_option(&mut after, option::DROP_MARTIANS, !ranges::addresses(&pool).any(is_special));
         tables.write_settings(&after)?;
         let ended = pool::drop_lost(tables, &before, &after)?;
-        let words: Vec<String> = pool.iter().map(ToString::to_string).collect();
         notes.push(format!(
             "outside addresses are now {}; {ended} entries of addresses that are gone were removed",
-            words.join(", ")
+            ranges::words(&pool).join(", ")
         ));
+        let (hosts, blocks) = (after.subscribers.count(), pooling::capacity(&after));
+        if hosts > blocks {
+            notes.push(format!(
+                "{} subscribers have no block of ports now: there are only {blocks}",
+                hosts - blocks
+            ));
+        }
     } else if !changed.is_empty() {
         tables.ask_again()?;
     }
@@ -72,13 +76,12 @@ fn told(name: &str, before: &Interface, after: &Interface) -> Vec<String> {
 }
 
 /// The pool as it should be, if that differs. An interface without any address keeps the pool: it may come back.
-fn new_pool(settings: &Settings, network: &Network) -> Option<Vec<Ipv4Addr>> {
+fn new_pool(settings: &Settings, network: &Network) -> Option<Ranges> {
     if settings.has(option::FIXED_POOL) {
         return None;
     }
-    let mut pool = network.addresses_of(settings.wan_ifindex);
-    pool.truncate(POOL);
-    (!pool.is_empty() && pool != pool::addresses(settings)).then_some(pool)
+    let (pool, _) = ranges::of(&network.addresses_of(settings.wan_ifindex));
+    (pool != Ranges::NONE && pool != settings.pool).then_some(pool)
 }
 
 #[cfg(test)]
@@ -100,10 +103,10 @@ mod tests {
 
     #[test]
     fn the_pool_follows_the_wan_interface_unless_it_was_given() {
-        let mut settings = Settings { wan_ifindex: 2, pool_len: 1, ..Settings::DEFAULT };
-        settings.pool[0] = u32::from_be_bytes([5, 6, 7, 8]);
+        let pool = |last| Ranges::one(u32::from_be_bytes([5, 6, 7, last]));
+        let mut settings = Settings { wan_ifindex: 2, pool: pool(8), ..Settings::DEFAULT };
         assert_eq!(new_pool(&settings, &network(&[[5, 6, 7, 8]])), None);
-        assert_eq!(new_pool(&settings, &network(&[[5, 6, 7, 9]])), Some(vec![Ipv4Addr::new(5, 6, 7, 9)]));
+        assert_eq!(new_pool(&settings, &network(&[[5, 6, 7, 9]])), Some(pool(9)));
         assert_eq!(new_pool(&settings, &network(&[])), None);
         settings.options |= option::FIXED_POOL;
         assert_eq!(new_pool(&settings, &network(&[[5, 6, 7, 9]])), None);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use aya_log::EbpfLogger;
-use passthrough_common::abi::names::program;
+use passthrough_common::abi::{Ranges, names::program};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -119,7 +119,7 @@ fn follow_once(
         .find(|device| !standing.contains_key(&device.index));
     if let Some(device) = returned {
         // Without its address there is nothing to bring up yet; that will be a change, too.
-        if device.name == plan.wan && plan.addresses.is_empty() && device.addresses.is_empty() {
+        if device.name == plan.wan && plan.addresses == Ranges::NONE && device.addresses.is_empty() {
             return Ok(false);
         }
         if failed.is_some_and(|at| at.elapsed() < UP_PAUSE) {

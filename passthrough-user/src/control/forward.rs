@@ -14,7 +14,7 @@ use passthrough_common::{
 
 use super::{
     listeners::{self, Listener},
-    network, now, pool, quiesce,
+    network, now, quiesce,
 };
 use crate::{
     config::{
@@ -112,11 +112,11 @@ fn judge(rule: &Rule, ground: &Ground<'_>) -> anyhow::Result<()> {
             );
         }
     }
-    let pool = pool::addresses(ground.settings);
     let outside = |listener: &&Listener| {
         rule.service.first != 0
             && rule.service.covers(listener.protocol, listener.port)
-            && (listener.address.is_unspecified() || pool.contains(&listener.address))
+            && (listener.address.is_unspecified()
+                || ground.settings.is_outside_address(u32::from(listener.address)))
     };
     if let Some(listener) = ground.listeners.iter().find(outside) {
         let service = Service { first: listener.port, last: listener.port, ..rule.service };
@@ -184,8 +184,10 @@ pub fn remove(tables: &Tables, services: &[Service], host: Option<Ipv4Addr>) -> 
 /// Whether an entry of the session table is of a session that a rule has let in.
 fn made(rule: &Rule, key: &SessionKey, session: &Session) -> bool {
     let (inside, own_port, outside_port) = match key.view() {
-        View::Outbound | View::QuotedInside => (key.local(), key.local_id(), session.id),
-        View::Inbound | View::Quoted | View::Permit => (session.address, session.id, key.local_id()),
+        View::Outbound | View::QuotedInside | View::Held => (key.local(), key.local_id(), session.id),
+        View::Inbound | View::Quoted | View::Permit | View::Taken => {
+            (session.address, session.id, key.local_id())
+        }
     };
     if inside != u32::from(rule.host) {
         return false;
@@ -212,6 +214,8 @@ fn made(rule: &Rule, key: &SessionKey, session: &Session) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use passthrough_common::abi::Ranges;
+
     use super::*;
     use crate::config::{forward, network::Device};
 
@@ -234,8 +238,8 @@ mod tests {
     }
 
     fn judged(text: &str, standing: &[&str]) -> Result<Vec<Rule>, String> {
-        let mut settings = Settings { pool_len: 1, ..Settings::DEFAULT };
-        settings.pool[0] = u32::from_be_bytes([5, 6, 7, 8]);
+        let pool = Ranges::one(u32::from_be_bytes([5, 6, 7, 8]));
+        let settings = Settings { pool, ..Settings::DEFAULT };
         let listeners = [
             Listener { protocol: 6, address: Ipv4Addr::UNSPECIFIED, port: 22 },
             Listener { protocol: 17, address: Ipv4Addr::new(192, 168, 1, 1), port: 53 },

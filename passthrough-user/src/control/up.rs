@@ -60,7 +60,7 @@ pub fn up(pins: &Pins, plan: &Plan, log_level: u8) -> anyhow::Result<Done> {
         .collect();
     fast::refuse(pins, mode, &network, &ports)?;
     let size = Size { entries: entries(plan, standing.as_ref())?, log_level };
-    let settings = settings(plan, mode, &checked, before.as_ref(), size);
+    let settings = settings(plan, mode, &checked, before.as_ref(), size)?;
     let forwards = standing.as_ref().map(Tables::forwards).transpose()?.unwrap_or_default();
     let lans: Vec<u32> = checked.lans.iter().map(|lan| lan.index).collect();
     let ground = forward::Ground {
@@ -167,7 +167,13 @@ fn pin_steps(pins: &Pins, ebpf: &Ebpf) -> anyhow::Result<()> {
 }
 
 /// The settings: as they stand, or the default; and over them what the plan says.
-fn settings(plan: &Plan, mode: Mode, checked: &Checked, before: Option<&Settings>, size: Size) -> Settings {
+fn settings(
+    plan: &Plan,
+    mode: Mode,
+    checked: &Checked,
+    before: Option<&Settings>,
+    size: Size,
+) -> anyhow::Result<Settings> {
     // A session is two entries; no host takes more than half of them, unless the operator says so.
     let fresh = Settings { host_sessions: size.entries / 4, ..Settings::DEFAULT };
     let mut settings = before.copied().unwrap_or(fresh);
@@ -175,7 +181,8 @@ fn settings(plan: &Plan, mode: Mode, checked: &Checked, before: Option<&Settings
     settings.host_rate = plan.host_rate.map_or(settings.host_rate, Host::per_second);
     settings.wan_ifindex = checked.wan.index;
     mode.keep(&mut settings);
-    pool::put(&mut settings, &checked.pool);
+    settings.pool = checked.pool;
+    plan.pooling.put(&mut settings)?;
     set_option(&mut settings, option::FIXED_POOL, checked.fixed_pool);
     set_option(&mut settings, option::DROP_MARTIANS, checked.drop_martians);
     if let Some(rule) = plan.l2tp_port {
@@ -187,7 +194,7 @@ fn settings(plan: &Plan, mode: Mode, checked: &Checked, before: Option<&Settings
     for class in &plan.enable {
         settings.switches[*class as usize] = Switch::Full as u8;
     }
-    settings
+    Ok(settings)
 }
 
 fn write_settings(

@@ -2,9 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use passthrough_common::abi::{
-    Host, HostKey, Reason, Settings, control::CALLS, names::map, peers::PEERS, settings::POOL,
-};
+use passthrough_common::abi::{Host, HostKey, Reason, Settings, control::CALLS, names::map, peers::PEERS};
 
 use super::{Tables, counters::Counted, snapshot};
 
@@ -44,7 +42,9 @@ impl Tables {
                 ..limit("sessions of a host", u64::from(settings.host_sessions), Reason::HostSessions)
             },
             limit("new sessions of a host a second", rate(&settings), Reason::HostRate),
-            limit("outside ports of a protocol", ports(&settings), Reason::PortsExhausted),
+            limit("outside ports of an address and protocol", ports(&settings), Reason::PortsExhausted),
+            limit("outside ports of a host and protocol", u64::from(settings.block_size), Reason::BlockFull),
+            limit("hosts with a block of ports", u64::from(settings.subscribers.count()), Reason::NoBlock),
             limit("PPTP calls of a control connection", CALLS as u64, Reason::PptpCalls),
             limit("hosts of a VPN server", PEERS as u64, Reason::PeerLimit),
         ])
@@ -61,8 +61,8 @@ fn rate(settings: &Settings) -> u64 {
 }
 
 fn ports(settings: &Settings) -> u64 {
-    let [low, high] = settings.port_range;
-    (u64::from(high - low) + 1) * u64::from(settings.pool_len).min(POOL as u64)
+    let [low, high] = settings.ports[1];
+    u64::from(high - low) + 1
 }
 
 #[cfg(test)]

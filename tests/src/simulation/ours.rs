@@ -1,7 +1,7 @@
 //! The rule of this project: the data path's own code, over tables in memory.
 
 use passthrough_common::abi::session::flag;
-use passthrough_common::abi::{Class, Reason, SessionKey, Settings, Space, Switch, Ticks, View};
+use passthrough_common::abi::{Class, Ranges, Reason, SessionKey, Settings, Space, Switch, Ticks, View};
 use passthrough_common::seam::Table;
 
 use super::rule::{Clear, Given, Micros, Rule, Sent};
@@ -25,8 +25,7 @@ impl Default for Ours {
         let mut host = Host::fast();
         let mut settings = Settings::DEFAULT;
         settings.wan_ifindex = WAN;
-        settings.pool[0] = E;
-        settings.pool_len = 1;
+        settings.pool = Ranges::one(E);
         for class in [Class::Esp, Class::Ike] {
             settings.switches[class as usize] = Switch::Full as u8;
         }

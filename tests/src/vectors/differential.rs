@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
-use passthrough_common::abi::{Class, Settings, Switch, Ticks};
+use passthrough_common::abi::{Class, Ranges, Settings, Switch, Ticks};
 
 use super::corpus::corpus;
 use super::frame::checksum;
@@ -173,8 +173,7 @@ fn same(here: &Outcome, there: &Outcome) -> bool {
 fn settings(draw: &mut Draw) -> Settings {
     let mut settings = Settings::DEFAULT;
     settings.wan_ifindex = super::host::WAN;
-    settings.pool[0] = E;
-    settings.pool_len = 1;
+    settings.pool = Ranges::one(E);
     settings.changes = draw.next() as u32;
     for class in Class::SWITCHED {
         let position = match draw.below(8) {

@@ -1,6 +1,6 @@
 //! What a vector plays with: frames go into a device, and each answer is held against what was expected.
 
-use passthrough_common::abi::{Class, Direction, Reason, Settings, Side, Switch, Ticks};
+use passthrough_common::abi::{Class, Direction, Ranges, Reason, Settings, Side, Switch, Ticks};
 
 use super::frame::Packet;
 use super::six::Six;
@@ -106,8 +106,7 @@ impl<'a> Play<'a> {
     pub fn new(device: &'a mut dyn Device) -> Play<'a> {
         let mut settings = Settings::DEFAULT;
         settings.wan_ifindex = super::host::WAN;
-        settings.pool[0] = super::E;
-        settings.pool_len = 1;
+        settings.pool = Ranges::one(super::E);
         device.set(&settings);
         Play { device, settings, trace: Vec::new() }
     }
@@ -330,6 +329,12 @@ impl Answer {
         // Identifiers of ICMP lie 4 bytes further.
         let icmp = self.outcome.frame[23] == 1;
         self.id_at(34 + if icmp { 4 } else { 0 })
+    }
+
+    /// The source address with which the frame came out.
+    pub fn source(&self) -> u32 {
+        let [a, b, c, d] = [26, 27, 28, 29].map(|at| self.outcome.frame[at]);
+        u32::from_be_bytes([a, b, c, d])
     }
 
     /// The IPv4 identification with which the frame came out.

@@ -14,9 +14,10 @@
 //! retransmits and so does what goes through tunnels; of negative evidence (rule 9) only ICMP errors are read; an option to
 //! copy to all candidates does not exist (`docs/decisions/0005-esp-pairing.md`); the static rule for a server inside (rule
 //! 2) is a port forward, for what evidence gives to nobody. One address a
-//! host (rule 1) comes by itself, the record of peers being kept per outside address. NAT traversal on UDP 4500 is
-//! ordinary UDP and never parsed. A plain switch is served by addresses alone, and not here.
+//! host (rule 1) comes by itself, the record of peers being kept per outside address; one a client is an option (`addresses`). NAT
+//! traversal on UDP 4500 is ordinary UDP and never parsed. A plain switch is served by addresses alone, and not here.
 
+mod addresses;
 mod claims;
 mod debts;
 mod esp;
@@ -28,6 +29,7 @@ mod table;
 mod tests;
 mod turns;
 
+pub use addresses::address;
 pub use ike::{inbound as ike_inbound, outbound as ike_outbound};
 
 use crate::abi::session::flag;
@@ -35,7 +37,7 @@ use crate::abi::{PeerKey, Reason, Session, SessionKey, Settings, Space, View};
 use crate::seam::{Packet, World};
 use crate::wire;
 
-use super::{Flow, endpoint, number, progress};
+use super::{Flow, number, progress};
 
 /// The two ends of an association and the address that the gateway shows, as one packet tells them.
 #[derive(Clone, Copy)]
@@ -52,7 +54,7 @@ impl Ends {
         Ends {
             server: flow.destination,
             host: flow.source,
-            outside: endpoint::outside_address(world, flow.source),
+            outside: addresses::take(world, flow.source, flow.destination),
         }
     }
 
@@ -99,8 +101,9 @@ pub fn esp<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<()
 /// The host has gone over to UDP 4500 with this server, so plain ESP from there is not for it (rule 1, E13).
 #[inline(always)]
 pub fn floated<W: World>(world: &W, host: u32, server: u32) {
-    let ends = Ends { server, host, outside: endpoint::outside_address(world, host) };
+    let ends = Ends { server, host, outside: address(world, host) };
     peers::leave(world, &ends.peers(), host);
+    addresses::give_back(world, &ends);
 }
 
 /// A session of ESP or IKE is renewed. From inside: its host is still there (rule 11). From outside: a tentative
@@ -108,6 +111,10 @@ pub fn floated<W: World>(world: &W, host: u32, server: u32) {
 /// without a session.
 #[inline(always)]
 pub fn refresh<W: World>(world: &W, key: &SessionKey, session: &Session) {
+    if key.view() == View::Outbound {
+        let ends = Ends { server: key.remote(), host: key.local(), outside: session.address };
+        addresses::refresh(world, &ends);
+    }
     let by_address = key.selector() == 0 && key.space() == Space::Spi;
     match (key.view(), key.space()) {
         _ if by_address => {}
@@ -124,7 +131,7 @@ pub fn refresh<W: World>(world: &W, key: &SessionKey, session: &Session) {
 /// (rule 9, E17).
 #[inline(always)]
 pub fn refused<W: World>(world: &W, host: u32, server: u32, spi: u32) {
-    esp::refused(world, &Ends { server, host, outside: endpoint::outside_address(world, host) }, spi);
+    esp::refused(world, &Ends { server, host, outside: address(world, host) }, spi);
 }
 
 /// [`flag::OWN`] if the host is the gateway itself.

@@ -4,7 +4,7 @@
 
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::{Reason, SessionKey, Space, Switch, View};
-use crate::proto::{Flow, endpoint, esp_ike, halves, l2tp, number, progress};
+use crate::proto::{Flow, esp_ike, halves, l2tp, number, progress};
 use crate::seam::{Packet, Table, World};
 use crate::session::pair::L2TP_PORT;
 
@@ -160,7 +160,7 @@ fn exact<W: World>(quote: &Quote, world: &W) -> Owner {
 #[inline(never)]
 fn spi<W: World>(quote: &Quote, world: &W) -> Owner {
     if quote.is_outbound() {
-        let outside = endpoint::outside_address(world, quote.local());
+        let outside = esp_ike::address(world, quote.local());
         let found = owner(world, &key(View::Inbound, outside, quote, Space::Spi, quote.selector));
         let its = found.is_found() && found.address() == quote.local();
         return if its { Owner::new(outside, 0, Rewrite::Address) } else { Owner::NOBODY };

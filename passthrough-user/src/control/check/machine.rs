@@ -1,12 +1,12 @@
 //! What the machine itself must do for a gateway: addresses, forwarding, reverse path, offloads, old helpers.
 
-use std::{collections::BTreeMap, fs, net::Ipv4Addr};
+use std::{collections::BTreeMap, fs};
 
 use passthrough_common::abi::{Interface, Settings, settings::option};
 
-use super::super::{offload, pool};
+use super::super::offload;
 use crate::{
-    config::{Network, network::Device},
+    config::{Network, network::Device, ranges},
     render::check::Finding,
 };
 
@@ -41,24 +41,22 @@ pub fn check(network: &Network, settings: &Settings, interfaces: &BTreeMap<u32, 
 
 /// The pool, against what the WAN interface has.
 fn addresses(network: &Network, settings: &Settings) -> Finding {
-    let outside = pool::addresses(settings);
+    let outside = ranges::words(&settings.pool).join(", ");
     let has = network.addresses_of(settings.wan_ifindex);
     let wan = network.name_of(settings.wan_ifindex);
-    let said =
-        |addresses: &[Ipv4Addr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let missing: Vec<Ipv4Addr> = outside.iter().copied().filter(|address| !has.contains(address)).collect();
+    let missing = ranges::beyond(&settings.pool, &has).join(", ");
     if missing.is_empty() {
-        Finding::fine("addresses", format!("outside {} on {wan}", said(&outside)))
+        Finding::fine("addresses", format!("outside {outside} on {wan}"))
     } else if settings.has(option::FIXED_POOL) {
         Finding::note(
             "addresses",
-            format!("{} must be routed to this gateway: {wan} does not have it", said(&missing)),
+            format!("{missing} must be routed to this gateway: {wan} does not have it"),
         )
     } else {
         Finding::fault(
             "addresses",
-            format!("{wan} has lost {}", said(&missing)),
-            format!("ip addr add {}/LENGTH dev {wan}, or DHCP", said(&missing)),
+            format!("{wan} has lost {missing}"),
+            format!("ip addr add {missing}/LENGTH dev {wan}, or DHCP"),
         )
     }
 }
@@ -140,13 +138,17 @@ fn helpers() -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use passthrough_common::abi::Ranges;
+
     use super::*;
     use crate::{config::Prefix, render::check::Weight};
 
     #[test]
     fn a_lost_outside_address_is_a_fault_unless_it_was_given() {
-        let mut settings = Settings { wan_ifindex: 2, pool_len: 1, ..Settings::DEFAULT };
-        settings.pool[0] = u32::from_be_bytes([5, 6, 7, 8]);
+        let pool = Ranges::one(u32::from_be_bytes([5, 6, 7, 8]));
+        let mut settings = Settings { wan_ifindex: 2, pool, ..Settings::DEFAULT };
         let mut network = Network::default();
         assert_eq!(addresses(&network, &settings).weight, Weight::Fault);
         settings.options |= option::FIXED_POOL;

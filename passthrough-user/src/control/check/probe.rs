@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use passthrough_common::abi::{Class, Direction, Interface, Link, Reason, Settings, Side, Switch};
 
-use super::{super::pool, frames};
+use super::frames;
 use crate::{
     config::{Network, prefix::is_private},
     control,
@@ -61,7 +61,7 @@ fn one(
         })
         .map(|(reason, _)| reason);
     let source = frames::source_of(&outcome.frame, link);
-    let translated = source.is_some_and(|source| pool::addresses(settings).contains(&source));
+    let translated = source.is_some_and(|source| settings.is_outside_address(u32::from(source)));
     Ok(Some(judged(class, settings.switch(class), outcome.action == SHOT, translated, source, reason)))
 }
 

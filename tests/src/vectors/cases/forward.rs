@@ -1,7 +1,7 @@
 //! Port forwards: who is let in, how the answers leave, and what the switches say (conformance sections 1, 6 and 12).
 
 use passthrough_common::abi::settings::option;
-use passthrough_common::abi::{Class, Reason, Switch};
+use passthrough_common::abi::{Class, Range, Ranges, Reason, Switch};
 
 use crate::vectors::frame::{Packet, raw, tcp, udp};
 use crate::vectors::{A, B, E, S, T, Vector, bodies, vector};
@@ -168,8 +168,7 @@ pub const VECTORS: &[Vector] = &[
     vector("of two outside addresses, the one that the host has is the server's", "U2", |play| {
         let other = E + 1;
         play.set(|settings| {
-            settings.pool[1] = other;
-            settings.pool_len = 2;
+            settings.pool = Ranges::of(&[Range { first: E, count: 2 }]);
         });
         play.forward(UDP, 5353, (B, 53));
         let answer = udp((B, 53), (S, 4000), b"me");

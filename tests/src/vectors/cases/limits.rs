@@ -11,7 +11,7 @@ const SYN: u16 = 0x002;
 pub const VECTORS: &[Vector] = &[
     vector(
         "a host above its limit is refused; its sessions and other hosts go on",
-        "C4 C11 Z37 Z33",
+        "C4 C5 C11 Z37 Z33",
         |play| {
             play.set(|settings| settings.host_sessions = 3);
             opens(play, 5000);

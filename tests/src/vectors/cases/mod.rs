@@ -13,6 +13,7 @@ pub mod ipv6;
 pub mod l2tp;
 pub mod limits;
 pub mod link;
+pub mod pools;
 pub mod pptp;
 pub mod pptp_limits;
 pub mod switches;
@@ -31,6 +32,7 @@ pub const ALL: &[(&str, &[Vector])] = &[
     ("fragments", fragments::VECTORS),
     ("link", link::VECTORS),
     ("limits", limits::VECTORS),
+    ("pools", pools::VECTORS),
     ("PPTP", pptp::VECTORS),
     ("PPTP's limits", pptp_limits::VECTORS),
     ("protocols by address", by_address::VECTORS),

@@ -1,6 +1,6 @@
 //! Switches: every class by itself, and no way around them (conformance section 12).
 
-use passthrough_common::abi::{Class, Reason, Switch};
+use passthrough_common::abi::{Class, Ranges, Reason, Switch};
 
 use crate::vectors::frame::{Packet, raw, tcp, udp};
 use crate::vectors::{A, B, E, Play, S, T, Vector, bodies, vector};
@@ -138,7 +138,7 @@ pub const VECTORS: &[Vector] = &[
     vector("before the settings are written nothing passes", "O24", |play| {
         play.set(|settings| {
             settings.switches = [0; passthrough_common::abi::CLASSES];
-            settings.pool_len = 0;
+            settings.pool = Ranges::NONE;
         });
         play.set(|settings| settings.sstp_servers[0] = S);
         for class in Class::SWITCHED {
