@@ -9,7 +9,7 @@ use crate::abi::settings::option;
 use crate::abi::{Class, Reason, SessionKey, Space, Switch, View};
 use crate::proto::by_address::{self, By};
 use crate::proto::{Flow, esp_ike, gre_pptp, l2tp, number, progress, tcp_udp};
-use crate::seam::{Packet, Table, Towards, World};
+use crate::seam::{Packet, Remote, Table, Towards, World};
 use crate::session::tcp;
 use crate::wire::{ipv4, pptp, transport};
 
@@ -149,7 +149,8 @@ fn unforwarded<W: World>(world: &W, flow: &Flow) -> Verdict {
         if gate::check(world.settings(), flow.class, Reason::SwitchedOff).is_err() {
             // The gateway's own VPN server is outside the switches (conformance O26).
             let local = (flow.destination, flow.destination_port());
-            let served = world.has_listener(flow.protocol, local, (flow.source, flow.source_port()));
+            let served =
+                world.has_listener(local, &Remote::new(flow.protocol, (flow.source, flow.source_port())));
             return if served {
                 Verdict::pass(Reason::ToGateway)
             } else {

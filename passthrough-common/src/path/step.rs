@@ -4,7 +4,7 @@ use crate::abi::names::Step;
 use crate::abi::{Class, Counter, Direction, Reason};
 use crate::proto::gre_pptp::control;
 use crate::proto::{Flow, esp_ike, icmp, l2tp, progress, tcp_udp};
-use crate::seam::{Hop, Packet, Towards, World};
+use crate::seam::{Hop, Packet, Remote, Towards, World};
 
 use super::forward::{self, Path};
 use super::lookup::Edit;
@@ -142,7 +142,7 @@ fn ike<W: World>(result: Result<(), Reason>, world: &W, flow: &Flow) -> Verdict 
     let unknown = result == Err(Reason::Unsolicited) || result == Err(Reason::IkeAmbiguous);
     if unknown {
         let local = (flow.destination, flow.destination_port());
-        if world.has_listener(flow.protocol, local, (flow.source, flow.source_port())) {
+        if world.has_listener(local, &Remote::new(flow.protocol, (flow.source, flow.source_port()))) {
             return Verdict::pass(Reason::ToGateway);
         }
     }

@@ -3,7 +3,7 @@
 use crate::abi::session::flag;
 use crate::abi::settings::option;
 use crate::abi::{Binding, BindingKey, Class, Direction, Event, Forward, Reason};
-use crate::seam::{Held, Refused, Table, World};
+use crate::seam::{Held, Refused, Remote, Table, World};
 use crate::session::{pool, port};
 
 /// What asks for an outside endpoint.
@@ -16,7 +16,7 @@ pub struct Wish {
     /// The outside address that it shall have.
     pub outside: u32,
     /// The peer of the first packet: a local socket with the same two ends is a conflict.
-    pub remote: (u32, u16),
+    pub remote: Remote,
     /// IP protocol number.
     pub protocol: u8,
     /// Class of the session that asks.
@@ -51,22 +51,33 @@ pub fn hold<W: World>(world: &W, wish: &Wish) -> Result<(u32, u16), Reason> {
         return Err(Reason::NoBlock);
     }
     let other = if wish.own { wish.outside } else { other_address(world, wish) };
+    let key = free(world, wish, ports, other);
+    if key == BindingKey::NONE {
+        return Err(if settings.block_size == 0 { Reason::PortsExhausted } else { Reason::BlockFull });
+    }
+    claim(world, wish, &key)?;
+    if key.address() != wish.outside {
+        world.event(Event::OtherAddress);
+    }
+    Ok((key.address(), key.id()))
+}
+
+/// The key of a free outside endpoint with one of these ports; [`BindingKey::NONE`] if no candidate was free. Only looks: what
+/// is done with it is not in the loop, where the verifier would walk it once for each try.
+#[inline(never)]
+fn free<W: World>(world: &W, wish: &Wish, ports: [u16; 2], other: u32) -> BindingKey {
+    let mut id = port::candidate(ports, wish.inside.1, 0, world.random());
     let mut attempt = 0;
     while attempt < port::TRIES {
         let address = if attempt < port::TRIES / 2 { wish.outside } else { other };
-        let id = port::candidate(ports, wish.inside.1, attempt, world.random());
-        match claim(world, wish, (address, id)) {
-            Ok(()) => {
-                if address != wish.outside {
-                    world.event(Event::OtherAddress);
-                }
-                return Ok((address, id));
-            }
-            Err(Reason::PortsExhausted) => attempt += 1,
-            Err(reason) => return Err(reason),
+        let key = BindingKey::new(Direction::Inbound, address, id, wish.protocol);
+        if is_free(world, wish, &key) {
+            return key;
         }
+        attempt += 1;
+        id = port::candidate(ports, wish.inside.1, attempt, world.random());
     }
-    Err(if settings.block_size == 0 { Reason::PortsExhausted } else { Reason::BlockFull })
+    BindingKey::NONE
 }
 
 /// The address that is tried when the one that the endpoint shall have seems full: the same, or with soft pooling another
@@ -125,26 +136,27 @@ pub fn outside_address<W: World>(world: &W, inside: u32) -> u32 {
     pool::paired(world.settings(), inside)
 }
 
-/// Takes one outside endpoint, if it is free, with a count of one.
+#[inline(always)]
+fn is_free<W: World>(world: &W, wish: &Wish, outer: &BindingKey) -> bool {
+    let (address, port) = (outer.address(), outer.id());
+    // One question for both: the verifier walks each in every try.
+    let shared = u32::from(port ^ wish.shared.0) * u32::from(port ^ wish.shared.1) == 0;
+    if shared || world.bindings().get(outer).is_some() {
+        return false;
+    }
+    wish.own
+        || (world.forwards().get(&Forward::outside(wish.protocol, port)).is_none()
+            && !world.has_listener((address, port), &wish.remote))
+}
+
+/// Takes a free outside endpoint, with a count of one.
 ///
 /// # Errors
 ///
-/// [`Reason::PortsExhausted`] if it is not free; [`Reason::TableFull`], [`Reason::Contended`].
+/// [`Reason::TableFull`], [`Reason::Contended`].
 #[inline(never)]
-fn claim<W: World>(world: &W, wish: &Wish, outside: (u32, u16)) -> Result<(), Reason> {
-    if outside.1 == wish.shared.0 || outside.1 == wish.shared.1 {
-        return Err(Reason::PortsExhausted);
-    }
-    let outer = BindingKey::new(Direction::Inbound, outside.0, outside.1, wish.protocol);
-    if world.bindings().get(&outer).is_some() {
-        return Err(Reason::PortsExhausted);
-    }
-    if !wish.own && world.forwards().get(&Forward::outside(wish.protocol, outside.1)).is_some() {
-        return Err(Reason::PortsExhausted);
-    }
-    if !wish.own && world.has_listener(wish.protocol, outside, wish.remote) {
-        return Err(Reason::PortsExhausted);
-    }
+fn claim<W: World>(world: &W, wish: &Wish, outer: &BindingKey) -> Result<(), Reason> {
+    let outside = (outer.address(), outer.id());
     let noted = outside != (wish.paired, wish.inside.1);
     let mut record = Binding {
         sessions: 1,
@@ -154,14 +166,14 @@ fn claim<W: World>(world: &W, wish: &Wish, outside: (u32, u16)) -> Result<(), Re
         flags: if wish.own { flag::OWN } else { 0 } | if noted { flag::NOTED } else { 0 },
     };
     // Who came first may be a packet of this very endpoint: it is for the next packet to see.
-    insert(world, &outer, &record)?;
+    insert(world, outer, &record)?;
     if !noted {
         return Ok(());
     }
     (record.address, record.id) = outside;
     let inserted = insert(world, &note_key(wish.inside, wish.protocol), &record);
     if inserted.is_err() {
-        world.bindings().remove(&outer);
+        world.bindings().remove(outer);
     }
     inserted
 }

@@ -6,7 +6,7 @@
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::Filtering;
 use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Space, View};
-use crate::seam::{Held, Table, World};
+use crate::seam::{Held, Remote, Table, World};
 use crate::session::port;
 
 use super::endpoint::{self, Wish};
@@ -38,8 +38,16 @@ pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), 
     // IKE and NAT-T show the address that the host's ESP shows.
     let is_ipsec = flow.class == Class::NatT || flow.class == Class::Ike;
     let outside = if is_ipsec && !own { esp_ike::address(world, flow.source) } else { paired };
-    let wish =
-        Wish { inside, paired, outside, remote, protocol: flow.protocol, class: flow.class, shared, own };
+    let wish = Wish {
+        inside,
+        paired,
+        outside,
+        remote: Remote::new(flow.protocol, remote),
+        protocol: flow.protocol,
+        class: flow.class,
+        shared,
+        own,
+    };
     let outside = endpoint::hold(world, &wish)?;
     let ends = Ends { inside, outside, remote };
     insert(world, flow, &ends, flag::BOUND | if own { flag::OWN } else { 0 })?;
@@ -74,7 +82,7 @@ pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
     let remote = (flow.source, flow.source_port());
     let outer = BindingKey::new(Direction::Inbound, outside.0, outside.1, flow.protocol);
     let Some(binding) = world.bindings().get(&outer) else {
-        return if world.has_listener(flow.protocol, outside, remote) {
+        return if world.has_listener(outside, &Remote::new(flow.protocol, remote)) {
             Ok(true)
         } else {
             Err(Reason::Unsolicited)

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::vec::Vec;
 
 use super::{
-    Arrival, Clock, Entropy, Exits, Held, Hop, NextHop, Packet, Refused, Report, Route, Table, Tables,
-    Towards,
+    Arrival, Clock, Entropy, Exits, Held, Hop, NextHop, Packet, Refused, Remote, Report, Route, Table,
+    Tables, Towards,
 };
 use crate::abi::exit::EXITS;
 use crate::abi::{
@@ -347,8 +347,8 @@ impl NextHop for Gateway {
         false
     }
 
-    fn has_listener(&self, protocol: u8, local: (u32, u16), _remote: (u32, u16)) -> bool {
-        self.listeners.borrow().contains(&(protocol, local.0, local.1))
+    fn has_listener(&self, local: (u32, u16), remote: &Remote) -> bool {
+        self.listeners.borrow().contains(&(remote.protocol as u8, local.0, local.1))
     }
 }
 

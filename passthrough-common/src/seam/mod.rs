@@ -13,7 +13,7 @@ pub mod tables;
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use exits::Exits;
-pub use next_hop::{Arrival, Hop, NextHop, Route, Towards};
+pub use next_hop::{Arrival, Hop, NextHop, Remote, Route, Towards};
 pub use packet::Packet;
 pub use report::Report;
 pub use tables::{Held, Refused, Table, Tables};

@@ -2,6 +2,27 @@
 
 use crate::abi::{Link, Side};
 
+/// The far end of what a socket would take, and its protocol: in memory, since loops that look sockets up have no room for it on
+/// the stack.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Remote {
+    /// Address.
+    pub address: u32,
+    /// Port.
+    pub port: u16,
+    /// IP protocol number: TCP or UDP; nothing listens for others.
+    pub protocol: u16,
+}
+
+impl Remote {
+    /// This end.
+    #[inline(always)]
+    pub const fn new(protocol: u8, (address, port): (u32, u16)) -> Remote {
+        Remote { address, port, protocol: protocol as u16 }
+    }
+}
+
 /// Where a packet entered the gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Arrival {
@@ -80,5 +101,5 @@ pub trait NextHop {
     fn is_local_v6(&self, ifindex: u32, source: &[u32; 4], destination: &[u32; 4]) -> bool;
 
     /// Whether a socket of the gateway has or listens on this local TCP or UDP endpoint.
-    fn has_listener(&self, protocol: u8, local: (u32, u16), remote: (u32, u16)) -> bool;
+    fn has_listener(&self, local: (u32, u16), remote: &Remote) -> bool;
 }

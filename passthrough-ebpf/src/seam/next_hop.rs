@@ -11,7 +11,7 @@ use aya_ebpf::helpers::generated::{bpf_fib_lookup, bpf_sk_lookup_udp, bpf_sk_rel
 use passthrough_common::abi::settings::{PORT_TRIES, port};
 use passthrough_common::abi::{Exit, Interface, Link, Side};
 use passthrough_common::proto::number;
-use passthrough_common::seam::{Arrival, Hop, NextHop, Route, Towards};
+use passthrough_common::seam::{Arrival, Hop, NextHop, Remote, Route, Towards};
 use passthrough_common::wire::ethernet;
 
 use super::Kernel;
@@ -255,34 +255,48 @@ impl<C: Arrives> NextHop for Kernel<C> {
     }
 
     #[inline(always)]
-    fn has_listener(&self, protocol: u8, local: (u32, u16), remote: (u32, u16)) -> bool {
-        // Only the part for IPv4: what the helpers would read of the rest, the verifier would see zeroed byte by byte.
-        let mut ends = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
-            saddr: remote.0.to_be(),
-            daddr: local.0.to_be(),
-            sport: remote.1.to_be(),
-            dport: local.1.to_be(),
-        };
-        let size = size_of_val(&ends) as u32;
-        let tuple = (&raw mut ends).cast::<bpf_sock_tuple>();
-        // SAFETY: the helpers read as many bytes of the tuple as they are told, and the socket they return is given
-        // back below.
-        let socket = unsafe {
-            if protocol == number::TCP {
-                bpf_skc_lookup_tcp(self.context.cast(), tuple, size, CURRENT_NETNS, 0).cast()
-            } else if protocol == number::UDP {
-                bpf_sk_lookup_udp(self.context.cast(), tuple, size, CURRENT_NETNS, 0)
-            } else {
-                return false;
-            }
-        };
-        if socket.is_null() {
-            return false;
-        }
-        // SAFETY: not null, and held since the look-up.
-        unsafe { bpf_sk_release(socket.cast()) };
-        true
+    fn has_listener(&self, local: (u32, u16), remote: &Remote) -> bool {
+        listens(self.context.cast(), local.0, u32::from(local.1), remote) != 0
     }
+}
+
+/// Whether a socket of the gateway's own takes what comes from `remote` to this address and port. Global, so that the verifier
+/// walks the look-ups once and not in every try for a port. For programs of TC alone.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn listens(skb: *mut __sk_buff, address: u32, port: u32, remote: *const Remote) -> u32 {
+    if remote.is_null() {
+        return 0;
+    }
+    // SAFETY: not null, and the caller's own: the verifier has checked its size.
+    let remote = unsafe { &*remote };
+    // Only the part for IPv4: what the helpers would read of the rest, the verifier would see zeroed byte by byte.
+    let mut ends = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+        saddr: remote.address.to_be(),
+        daddr: address.to_be(),
+        sport: remote.port.to_be(),
+        dport: (port as u16).to_be(),
+    };
+    let protocol = remote.protocol as u8;
+    let size = size_of_val(&ends) as u32;
+    let tuple = (&raw mut ends).cast::<bpf_sock_tuple>();
+    // SAFETY: the helpers read as many bytes of the tuple as they are told, and the socket they return is given
+    // back below.
+    let socket = unsafe {
+        if protocol == number::TCP {
+            bpf_skc_lookup_tcp(skb.cast(), tuple, size, CURRENT_NETNS, 0).cast()
+        } else if protocol == number::UDP {
+            bpf_sk_lookup_udp(skb.cast(), tuple, size, CURRENT_NETNS, 0)
+        } else {
+            return 0;
+        }
+    };
+    if socket.is_null() {
+        return 0;
+    }
+    // SAFETY: not null, and held since the look-up.
+    unsafe { bpf_sk_release(socket.cast()) };
+    1
 }
 
 /// An IPv6 address as the helper takes it: four words in network order.

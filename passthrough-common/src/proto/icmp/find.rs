@@ -5,7 +5,7 @@
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::{Reason, SessionKey, Space, Switch, View};
 use crate::proto::{Flow, esp_ike, halves, l2tp, number, progress};
-use crate::seam::{Packet, Table, World};
+use crate::seam::{Packet, Remote, Table, World};
 use crate::session::pair::L2TP_PORT;
 
 use super::quote::Quote;
@@ -248,5 +248,5 @@ pub fn is_gateways_own<W: World>(flow: &Flow, quote: &Quote, world: &W) -> bool 
     }
     let local = (quote.source, (quote.selector >> 16) as u16);
     let remote = (quote.destination, quote.selector as u16);
-    quote.is_in(Space::Ports) && world.has_listener(quote.protocol(), local, remote)
+    quote.is_in(Space::Ports) && world.has_listener(local, &Remote::new(quote.protocol(), remote))
 }

@@ -19,7 +19,7 @@ mod tunnels;
 
 use crate::abi::settings::option;
 use crate::abi::{Class, Reason, Settings, Space, Switch};
-use crate::seam::{Packet, Table, World};
+use crate::seam::{Packet, Remote, Table, World};
 use crate::session::pair::L2TP_PORT;
 use crate::wire::l2tp::Flags;
 use crate::wire::transport;
@@ -126,7 +126,7 @@ fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Result<()
     let Some(host) = clients::sole(world, server, outside) else {
         // The gateway's own L2TP server has its socket here (conformance O26).
         let local = (outside, flow.destination_port());
-        let served = world.has_listener(number::UDP, local, (server, flow.source_port()));
+        let served = world.has_listener(local, &Remote::new(number::UDP, (server, flow.source_port())));
         return Err(if served { Reason::ToGateway } else { Reason::L2tpUnknown });
     };
     if !clients::may_guess(world, server, outside) {
