@@ -44,9 +44,7 @@ pub fn hold<W: World>(world: &W, wish: &Wish) -> Result<(u32, u16), Reason> {
         };
     }
     let settings = world.settings();
-    // The gateway's own sockets have chosen their ports already.
-    let ports =
-        if wish.own { pool::any(wish.inside.1) } else { pool::ports(settings, wish.inside.0, wish.inside.1) };
+    let ports = pool::ports(settings, wish.inside.0, wish.inside.1);
     if ports == pool::NO_PORTS {
         return Err(Reason::NoBlock);
     }

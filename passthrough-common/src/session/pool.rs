@@ -9,18 +9,6 @@ use crate::abi::{Ranges, Settings};
 /// In place of a range of ports: the host may have none.
 pub const NO_PORTS: [u16; 2] = [0, 0];
 
-/// The first and last port that stands for `wanted` where every port may be used: those below 1024 among themselves (RFC 4787
-/// REQ-3a).
-#[inline(always)]
-pub const fn any(wanted: u16) -> [u16; 2] {
-    of_class(Settings::DEFAULT.ports, wanted)
-}
-
-#[inline(always)]
-const fn of_class([low, high]: [[u16; 2]; 2], wanted: u16) -> [u16; 2] {
-    if wanted != 0 && wanted < 1024 { low } else { high }
-}
-
 /// The outside address of an inside host, the same for all its flows; for the gateway its own. 0 if the pool is empty.
 #[inline(never)]
 pub fn paired(settings: &Settings, inside: u32) -> u32 {
@@ -38,13 +26,15 @@ pub fn paired(settings: &Settings, inside: u32) -> u32 {
 }
 
 /// The first and last outside port that an inside host may be given for its port `wanted`; [`NO_PORTS`] if hosts have blocks
-/// and this one has none.
+/// and this one has none. Any port of its class (RFC 4787 REQ-3a) for the gateway, whose sockets have chosen already.
 ///
 /// A block takes the ports below 1024 as well: it is all that its host has.
 #[inline(never)]
 pub fn ports(settings: &Settings, inside: u32, wanted: u16) -> [u16; 2] {
-    if settings.block_size == 0 {
-        return of_class(settings.ports, wanted);
+    let is_own = settings.is_outside_address(inside);
+    if is_own || settings.block_size == 0 {
+        let [low, high] = if is_own { Settings::DEFAULT.ports } else { settings.ports };
+        return if wanted != 0 && wanted < 1024 { low } else { high };
     }
     let place = place(settings, inside);
     if place == Ranges::NOWHERE {
@@ -135,6 +125,8 @@ mod tests {
         assert_eq!(ports(&Settings::DEFAULT, INSIDE, 500), [1, 1023]);
         assert_eq!(ports(&Settings::DEFAULT, INSIDE, 1024), [1024, 65535]);
         assert_eq!(ports(&Settings::DEFAULT, INSIDE, 0), [1024, 65535]);
+        let narrow = Settings { ports: [[2000, 2003]; 2], block_size: 2, ..settings() };
+        assert_eq!(ports(&narrow, 0xcb00_7101, 40_000), [1024, 65535], "the gateway's own");
     }
 
     #[test]

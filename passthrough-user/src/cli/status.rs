@@ -9,7 +9,7 @@ use passthrough_common::abi::{
 
 use super::{Global, Outcome};
 use crate::{
-    config::{Mode, Network, ranges},
+    config::{Mode, Network, pooling, ranges},
     control::{network, now, paths},
     loader::{Pins, attach, tc},
     render::{self, status},
@@ -49,6 +49,13 @@ fn status(tables: &Tables, network: &Network) -> anyhow::Result<status::Status> 
         interfaces: interfaces(tables, network, &settings)?,
         pool: ranges::words(&settings.pool),
         pool_fixed: settings.has(option::FIXED_POOL),
+        pooling: status::Pooling {
+            rule: if settings.has(option::SOFT_POOLING) { "soft" } else { "paired" },
+            ports: pooling::ports_of(&settings),
+            port_block: settings.block_size,
+            subscribers: ranges::words(&settings.subscribers),
+            ipsec_addresses: if settings.has(option::IPSEC_ADDRESSES) { "each" } else { "paired" },
+        },
         filtering: [filtering(6), filtering(17)],
         l2tp_port: if settings.has(option::KEEP_L2TP_PORT) { "keep" } else { "translate" },
         drop_martians: settings.has(option::DROP_MARTIANS),

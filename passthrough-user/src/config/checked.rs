@@ -103,7 +103,7 @@ pub fn check(plan: &Plan, network: &Network, standing: Option<&Settings>) -> any
         notes.push(format!("WAN {0} is down: `ip link set {0} up`", wan.name));
     }
     for range in ranges::beyond(&named, &wan_addresses) {
-        notes.push(format!("{range} is not of {}'s addresses: it must be routed to this gateway", wan.name));
+        notes.push(format!("{} does not have {range}: it must be routed to this gateway", wan.name));
     }
 
     let drop_martians = !ranges::addresses(&pool).chain(wan_addresses).any(is_special);
@@ -247,7 +247,7 @@ mod tests {
         let settings = Settings { wan_ifindex: 2, pool, options: option::FIXED_POOL, ..Settings::DEFAULT };
         let checked = check(&plan("wan0", &[]), &machine(), Some(&settings)).expect("fits");
         assert_eq!(checked.pool, pool);
-        assert!(checked.notes.iter().any(|note| note.starts_with("5.6.7.99 is not of wan0's")));
+        assert!(checked.notes.iter().any(|note| note.starts_with("wan0 does not have 5.6.7.99:")));
         assert!(checked.fixed_pool);
     }
 

@@ -151,6 +151,12 @@ fn by_class([low, high]: [u16; 2]) -> [[u16; 2]; 2] {
     ]
 }
 
+/// The first and last outside port of either class: what [`by_class`] was given.
+pub fn ports_of(settings: &Settings) -> [u16; 2] {
+    let [low, high] = settings.ports;
+    [low[0].min(high[0]), low[1].max(high[1])]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +189,8 @@ mod tests {
             let mut settings = Settings::DEFAULT;
             put(&Words { ports: Some(word.into()), ..Words::default() }, &mut settings).expect("fits");
             assert_eq!(settings.ports, by_class, "{word}");
+            let [low, high] = ports_of(&settings);
+            assert_eq!(format!("{low}-{high}"), word);
         }
     }
 

@@ -65,8 +65,7 @@ fn range(option: &str, word: &str) -> anyhow::Result<Range> {
 
 /// The set of these addresses, and how many did not find room in it.
 pub fn of(addresses: &[Ipv4Addr]) -> (Ranges, usize) {
-    let single = |address: &Ipv4Addr| Range { first: u32::from(*address), count: 1 };
-    let mut ranges: Vec<Range> = addresses.iter().map(single).collect();
+    let mut ranges: Vec<Range> = addresses.iter().copied().map(single).collect();
     join(&mut ranges);
     let set = Ranges::of(&ranges);
     let left_out = addresses.iter().filter(|address| !set.contains(u32::from(**address))).count();
@@ -98,13 +97,17 @@ pub fn words(set: &Ranges) -> Vec<String> {
     set.0.iter().filter(|range| range.count > 0).map(|range| Word(*range).to_string()).collect()
 }
 
-/// The ranges of a set that have addresses beside these, a word each.
+/// What a set has beside these addresses, a word a range.
 pub fn beyond(set: &Ranges, known: &[Ipv4Addr]) -> Vec<String> {
-    let is_beyond = |range: &Range| {
-        let of_range = |address: &&Ipv4Addr| u32::from(**address).wrapping_sub(range.first) < range.count;
-        known.iter().filter(of_range).count() < range.count as usize
-    };
-    set.0.iter().filter(|range| is_beyond(range)).map(|range| Word(*range).to_string()).collect()
+    let mut missing: Vec<Range> =
+        addresses(set).filter(|address| !known.contains(address)).map(single).collect();
+    join(&mut missing);
+    missing.into_iter().map(|range| Word(range).to_string()).collect()
+}
+
+/// The range of one address.
+fn single(address: Ipv4Addr) -> Range {
+    Range { first: u32::from(address), count: 1 }
 }
 
 /// A range as it is shown.
@@ -152,6 +155,9 @@ mod tests {
         assert_eq!((words(&set), set.count()), (vec!["203.0.113.4-203.0.113.9".to_string()], 6));
         let (set, left_out) = of(&(0..10).map(|host| Ipv4Addr::new(5, 6, host, 7)).collect::<Vec<_>>());
         assert_eq!((set.count(), left_out), (8, 2));
+        let set = read("203.0.113.8/29,203.0.113.128").expect("a set");
+        let known = [9, 10, 128].map(|last| Ipv4Addr::new(203, 0, 113, last));
+        assert_eq!(beyond(&set, &known), ["203.0.113.8", "203.0.113.11-203.0.113.15"]);
     }
 
     #[test]

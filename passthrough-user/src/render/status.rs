@@ -26,6 +26,8 @@ pub struct Status {
     pub pool: Vec<String>,
     /// Whether the outside addresses were given, not found.
     pub pool_fixed: bool,
+    /// How inside hosts share them.
+    pub pooling: Pooling,
     /// Who may send to a binding from outside: TCP, then the rest.
     pub filtering: [&'static str; 2],
     /// `keep` or `translate`.
@@ -38,6 +40,21 @@ pub struct Status {
     pub switches: Vec<SwitchRow>,
     /// Sessions of classes without a switch.
     pub ordinary: Vec<CountRow>,
+}
+
+/// How inside hosts share outside addresses and ports.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pooling {
+    /// `paired` or `soft`.
+    pub rule: &'static str,
+    /// First and last port that may be handed out.
+    pub ports: [u16; 2],
+    /// Ports in the block of a host; 0 for none.
+    pub port_block: u16,
+    /// Hosts that have a block.
+    pub subscribers: Vec<String>,
+    /// `paired` or `each`.
+    pub ipsec_addresses: &'static str,
 }
 
 /// An interface.
@@ -96,6 +113,11 @@ impl Show for Status {
         )?;
         let origin = if self.pool_fixed { "given" } else { "of the WAN interface" };
         writeln!(out, "outside {} ({origin})", self.pool.join(", "))?;
+        let Pooling { rule, ports, port_block, subscribers, ipsec_addresses } = &self.pooling;
+        writeln!(out, "pooling {rule}; ports {}-{}; IPsec addresses: {ipsec_addresses}", ports[0], ports[1])?;
+        if *port_block > 0 {
+            writeln!(out, "blocks of {port_block} ports for {}", subscribers.join(", "))?;
+        }
         writeln!(
             out,
             "filtering {} (TCP), {} (others); L2TP port: {}; martians {}",
@@ -183,6 +205,13 @@ mod tests {
             }],
             pool: vec!["5.6.7.8".into()],
             pool_fixed: false,
+            pooling: Pooling {
+                rule: "paired",
+                ports: [1024, 65535],
+                port_block: 1008,
+                subscribers: vec!["10.0.0.0/26".into()],
+                ipsec_addresses: "paired",
+            },
             filtering: ["address-and-port"; 2],
             l2tp_port: "translate",
             drop_martians: true,
@@ -197,6 +226,8 @@ mod tests {
         );
         assert!(text.contains("pptp      full           4"), "{text}");
         assert!(text.contains("2 port forwards"), "{text}");
+        assert!(text.contains("pooling paired; ports 1024-65535; IPsec addresses: paired"), "{text}");
+        assert!(text.contains("blocks of 1008 ports for 10.0.0.0/26"), "{text}");
         let json = serde_json::to_value(&status).expect("JSON");
         assert_eq!(json["switches"][0]["switch"], "full");
         assert_eq!(json["interfaces"][0]["path"], "tc");

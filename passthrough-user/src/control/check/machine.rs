@@ -50,7 +50,7 @@ fn addresses(network: &Network, settings: &Settings) -> Finding {
     } else if settings.has(option::FIXED_POOL) {
         Finding::note(
             "addresses",
-            format!("{missing} must be routed to this gateway: {wan} does not have it"),
+            format!("{wan} does not have {missing}: it must be routed to this gateway"),
         )
     } else {
         Finding::fault(
