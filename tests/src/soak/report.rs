@@ -105,7 +105,7 @@ impl fmt::Display for Report {
         }
 
         writeln!(out, "\nentries: first      most      last  capacity  table")?;
-        for (name, table) in self.fill.tables.iter().filter(|(_, table)| table.entries[1] != table.capacity) {
+        for (name, table) in self.fill.tables.iter().filter(|(_, table)| table.entries[0] != table.capacity) {
             let [first, most, last] = table.entries;
             writeln!(out, "{first:>14}  {most:>8}  {last:>8}  {:>8}  {name}", table.capacity)?;
         }
