@@ -5,9 +5,11 @@ mod build;
 mod check;
 mod compliance;
 mod demo;
+mod fuzz;
 mod process;
 mod setup;
 mod simulate;
+mod soak;
 mod test;
 mod tidy;
 mod toolchain;
@@ -38,6 +40,10 @@ enum Task {
     Bench(bench::Arguments),
     /// Build, then simulate ESP pairing under three rules, and write the table of docs/esp-pairing.md
     Simulate(simulate::Arguments),
+    /// Build, then fuzz the decisions; or send many frames through host and kernel, and compare (that needs root)
+    Fuzz(fuzz::Arguments),
+    /// Build, then send hostile input at a live gateway while tunnels of every kind go on (needs root)
+    Soak(soak::Arguments),
     /// Build, then run all tests (those in namespaces need root)
     Test,
     /// Formatting, lints on host and BPF target, docs, licences, house rules
@@ -59,6 +65,8 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
         Task::Test => test::run(),
         Task::Check(arguments) => check::run(&arguments),
         Task::Tidy => tidy::run(),

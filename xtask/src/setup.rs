@@ -68,6 +68,17 @@ pub fn machine() -> Result<()> {
     Ok(())
 }
 
+/// Installs what the fuzzer needs: a compiler for the C++ of LLVM's own.
+pub fn fuzzer() -> Result<()> {
+    if ["c++", "g++", "clang++"].into_iter().any(|name| which(name).is_some()) {
+        return Ok(());
+    }
+    match &mut Packages::of_this_machine() {
+        Some(packages) => packages.install(&["g++"]),
+        None => bail!("a C++ compiler is missing: install your distribution's package g++"),
+    }
+}
+
 #[derive(PartialEq, Eq)]
 enum Tone {
     Full,

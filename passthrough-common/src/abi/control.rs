@@ -7,7 +7,7 @@ pub const FIELDS: usize = 8;
 
 /// A call ID that was rewritten in a stream: where, and to what.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Field {
     /// TCP sequence number of the field's first byte.
     pub sequence: u32,
@@ -19,7 +19,7 @@ pub struct Field {
 
 /// One direction of a control connection, read as a byte stream.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Stream {
     /// Sequence number of the first byte not yet read.
     pub next: u32,
@@ -39,7 +39,7 @@ pub struct Stream {
 
 /// A call: the IDs that each side gave it, and its outside ID.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Call {
     /// Call ID assigned by the inside end.
     pub inside: u16,
@@ -53,7 +53,7 @@ pub struct Call {
 
 /// Value of the control table. Its key is the control connection's outbound session key.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Control {
     /// The stream from inside, then the stream from outside; each written by its own direction only.
     pub streams: [Stream; 2],

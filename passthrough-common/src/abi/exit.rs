@@ -11,7 +11,7 @@ pub const EXITS: u32 = 4096;
 /// When the routing table was asked: counts up every 2.15 s, and whenever userspace has seen a route, a neighbour, a
 /// link or a setting change.
 #[repr(transparent)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Epoch(pub u32);
 
 impl Epoch {
@@ -50,7 +50,7 @@ pub const fn slot_of(exit: u16) -> u32 {
 
 /// A way out.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Exit {
     /// Whose it is: interface index in the high 32 bits, the next IPv4 address in the low. 0 if free. Changed by
     /// compare-and-exchange, and only in another epoch than `epoch`: nobody uses the slot then.

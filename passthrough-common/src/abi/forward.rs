@@ -10,7 +10,7 @@ pub const FORWARDS: u32 = 16_384;
 /// Sessions do not hold it, and no outside address is in it: it holds for the address that its host shows outside,
 /// whatever that becomes.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Forward {
     /// The inside host.
     pub host: u32,

@@ -9,7 +9,7 @@ pub struct HostKey(pub u32);
 
 /// What an inside host has open, of what goes by ports and identifiers.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Host {
     /// Its sessions. As a signed number: a count that two processors have taken to different records may fall below zero.
     pub sessions: u32,

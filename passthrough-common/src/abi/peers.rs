@@ -63,7 +63,7 @@ pub mod window {
 
 /// One inside host that talks to the server.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Peer {
     /// The inside host; 0 in an entry not used.
     pub host: u32,
@@ -99,7 +99,7 @@ impl Peer {
 
 /// Value of the peer table.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Peers {
     /// Hosts; entries not used have host 0.
     pub hosts: [Peer; PEERS],

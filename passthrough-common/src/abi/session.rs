@@ -216,7 +216,7 @@ pub enum Rewrite {
 /// Written by its own direction only. The other half's key follows from this one: see `session::pair`. Checksum deltas
 /// are not kept: what is replaced stands in the key, and eight bytes less are a cache line less for every third session.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Session {
     /// Bytes of this direction by IP total length, in the low 52 bits; above them, the high 12 bits of the packets.
     traffic: u64,
@@ -379,7 +379,7 @@ impl BindingKey {
 /// The record of the outside end is the binding. The inside end has one only if its port could not be kept, or not at its
 /// host's address ([`flag::NOTED`]): else the binding is where the port says, and most need one record instead of two.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Binding {
     /// Outside end: sessions that hold this binding; the one who takes it to 0 removes it.
     pub sessions: u32,
@@ -435,7 +435,7 @@ impl FragmentKey {
 
 /// What the first fragment decided for its siblings.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Fragment {
     /// Translated address; 0 if the siblings are dropped.
     pub address: u32,

@@ -4,7 +4,7 @@
 ///
 /// A shift of the kernel's nanoseconds, since a division costs more than the clock.
 #[repr(transparent)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord, Hash)]
 pub struct Ticks(pub u32);
 
 impl Ticks {

@@ -31,11 +31,15 @@ pub fn wan_egress<P: Packet, W: World>(
     flow: &mut Flow,
     edit: &mut Edit,
 ) -> Result<Verdict, Reason> {
+    let arrival = world.arrival();
     if ipv4::is_not_unicast(flow.destination) || flow.source == 0 {
+        // Linux routes 240.0.0.0/4 as if it were unicast, and would let an inside address out (conformance G5, Z16).
+        if arrival.foreign || arrival.side.is_some() {
+            return Err(Reason::NotTranslated);
+        }
         return Ok(Verdict::pass(Reason::Multicast));
     }
     let own = is_own(world, flow);
-    let arrival = world.arrival();
     if !own && (arrival.foreign || arrival.side == Some(Side::Outside)) {
         return Err(Reason::NotTranslated);
     }

@@ -134,11 +134,13 @@ fn walk<P: Packet>(packet: &P, ip_at: u32, chain: &mut Chain) -> Result<(), Reas
             chain.covered = fragment::covered(end - chain.at - 8);
         }
         chain.protocol = next;
-        // Bounded anew, so that the verifier need not remember how the walk came here.
-        chain.at = packet.forget_far(chain.at + size);
-        if chain.at > end || chain.at > start + ipv6::CHAIN {
+        let at = chain.at + size;
+        // Before what is forgotten: an offset beyond 1023 would come back as one that lies within the chain.
+        if at > end || at > start + ipv6::CHAIN {
             return Err(Reason::Ipv6Chain);
         }
+        // Bounded anew, so that the verifier need not remember how the walk came here.
+        chain.at = packet.forget_far(at);
         if chain.later {
             return Ok(());
         }

@@ -5,7 +5,7 @@
 
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::Filtering;
-use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Space, View};
+use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Space, Switch, View};
 use crate::seam::{Held, Remote, Table, World};
 use crate::session::port;
 
@@ -90,6 +90,10 @@ pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
     };
     if binding.flags & flag::OWN != 0 {
         return Ok(true);
+    }
+    // The peer's port may be of a class that is on, and the binding's is off (conformance O2, O5).
+    if world.settings().switch(Class::from_index(binding.class)) == Switch::Off {
+        return Err(Reason::SwitchedOffSession);
     }
     let permit = permit_key(outside, remote.0, flow.protocol);
     let allowed = match filtering(world, flow.protocol, Class::from_index(binding.class)) {

@@ -1,8 +1,9 @@
 //! The host doubles of every trait: tables in memory, a clock that is set, randomness from a seed.
 
 use core::cell::{Cell, RefCell};
-use core::hash::Hash;
+use core::hash::{Hash, Hasher as _};
 use std::collections::HashMap;
+use std::hash::DefaultHasher;
 use std::vec::Vec;
 
 use super::{
@@ -45,17 +46,41 @@ impl Packet for Frame {
 pub struct Memory<K, V> {
     entries: RefCell<HashMap<K, V>>,
     capacity: usize,
+    digest: Cell<u64>,
 }
 
-impl<K: Hash + Eq + Copy, V: Copy> Memory<K, V> {
+impl<K: Hash + Eq + Copy, V: Copy + PartialEq + Hash> Memory<K, V> {
     /// An empty table for `capacity` entries.
     pub fn with_capacity(capacity: usize) -> Self {
-        Memory { entries: RefCell::new(HashMap::new()), capacity }
+        Memory { entries: RefCell::new(HashMap::new()), capacity, digest: Cell::new(0) }
     }
 
     /// Every entry, in no order.
     pub fn dump(&self) -> Vec<(K, V)> {
         self.entries.borrow().iter().map(|(key, value)| (*key, *value)).collect()
+    }
+
+    /// Takes these entries in place of its own.
+    pub fn adopt(&self, entries: impl IntoIterator<Item = (K, V)>) {
+        self.entries.borrow_mut().clear();
+        self.digest.set(0);
+        for (key, value) in entries {
+            self.note(&key, &value);
+            self.entries.borrow_mut().insert(key, value);
+        }
+    }
+
+    /// A digest of every entry: the same after a change that was taken back, and another after one that was not.
+    pub fn digest(&self) -> u64 {
+        self.digest.get()
+    }
+
+    /// Takes an entry into the digest, or out of it: the order in which entries came and went leaves nothing in it.
+    fn note(&self, key: &K, value: &V) {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        value.hash(&mut hasher);
+        self.digest.set(self.digest.get() ^ hasher.finish());
     }
 
     /// How many entries there are.
@@ -69,13 +94,21 @@ impl<K: Hash + Eq + Copy, V: Copy> Memory<K, V> {
     }
 }
 
-impl<K: Hash + Eq + Copy, V: Copy> Table<K, V> for Memory<K, V> {
+impl<K: Hash + Eq + Copy, V: Copy + PartialEq + Hash> Table<K, V> for Memory<K, V> {
     fn get(&self, key: &K) -> Option<V> {
         self.entries.borrow().get(key).copied()
     }
 
     fn update<R>(&self, key: &K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        self.entries.borrow_mut().get_mut(key).map(change)
+        let mut entries = self.entries.borrow_mut();
+        let value = entries.get_mut(key)?;
+        let before = *value;
+        let answer = change(value);
+        if *value != before {
+            self.note(key, &before);
+            self.note(key, value);
+        }
+        Some(answer)
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Refused> {
@@ -87,11 +120,16 @@ impl<K: Hash + Eq + Copy, V: Copy> Table<K, V> for Memory<K, V> {
             return Err(Refused::Full);
         }
         entries.insert(*key, *value);
+        self.note(key, value);
         Ok(())
     }
 
     fn remove(&self, key: &K) -> bool {
-        self.entries.borrow_mut().remove(key).is_some()
+        let removed = self.entries.borrow_mut().remove(key);
+        if let Some(value) = &removed {
+            self.note(key, value);
+        }
+        removed.is_some()
     }
 }
 
@@ -215,6 +253,18 @@ impl Gateway {
         for (key, end) in Forward::ends(protocol, port, port, to) {
             self.forwards.insert(&key, &end).expect("a forward of its own");
         }
+    }
+
+    /// A digest of every table that packets write: see [`Memory::digest`].
+    pub fn digest(&self) -> [u64; 6] {
+        [
+            self.sessions.digest(),
+            self.bindings.digest(),
+            self.hosts.digest(),
+            self.fragments.digest(),
+            self.controls.digest(),
+            self.peers.digest(),
+        ]
     }
 
     /// Sets the seed of the random numbers.

@@ -36,7 +36,12 @@ pub struct Flow {
 
 impl Flow {
     /// Moves payloads, one after the other, a few milliseconds apart.
-    pub fn start(what: &str, mut peer: impl Peer + 'static) -> Result<Flow> {
+    pub fn start(what: &str, peer: impl Peer + 'static) -> Result<Flow> {
+        Flow::paced(what, peer, Duration::from_millis(3))
+    }
+
+    /// The same with another pause between an answer and the next payload.
+    pub fn paced(what: &str, mut peer: impl Peer + 'static, pause: Duration) -> Result<Flow> {
         let shared = Arc::new(Shared::default());
         let inner = Arc::clone(&shared);
         let work = move || {
@@ -50,7 +55,7 @@ impl Flow {
                         return;
                     }
                 };
-                thread::sleep(Duration::from_millis(3));
+                thread::sleep(pause);
             }
         };
         let thread =

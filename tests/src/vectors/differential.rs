@@ -1,23 +1,31 @@
-//! One stream of damaged and random frames through the host's code and through the real programs: same answers.
+//! One stream of damaged and random frames through the host's code and through the real programs: same answers, same
+//! tables, and nothing in any table from what is dropped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Result, ensure};
-use passthrough_common::abi::{Class, Ranges, Settings, Switch, Ticks};
+use anyhow::{Context as _, Result, bail, ensure};
+use aya::programs::ProgramError;
+use passthrough_common::abi::settings::option;
+use passthrough_common::abi::{Class, Ranges, Reason, Settings, Switch, Ticks};
 
 use super::corpus::corpus;
-use super::frame::checksum;
+use super::draw::Draw;
 use super::host::Host;
 use super::kernel::{Before, Kernel};
+use super::mutate::{self, ADDRESSES, is_from_inside};
 use super::play::{Counted, Device, Fate, Outcome, Place};
-use super::{A, B, C, E, L, R, S, T};
+use super::state::State;
+use super::{B, E};
 
-/// Frames before both sides begin anew, under other switches: few enough that no lease ends meanwhile.
-const ROUND: usize = 1500;
-/// How often in a hundred a frame is an answer to one that came out before, is damaged, and gets a right checksum again.
+/// Frames before both sides begin anew, under other switches.
+const ROUND: u64 = 6000;
+/// Frames between two leaps of the clock, on the average: as many leases end while they last as not.
+const LEAP: usize = 2000;
+/// How far it leaps, in seconds.
+const LEAPS: [u32; 5] = [5, 17, 61, 301, 4000];
+/// How often in a hundred a frame is nothing but noise, or an answer to one that came out before.
+const NOISE: u64 = 4;
 const ANSWERS: u64 = 60;
-const DAMAGED: u64 = 35;
-const REPAIRED: u64 = 75;
 /// What is forwarded to B in half of the rounds: protocol, outside port, inside port.
 const FORWARDS: [(u8, u16, u16); 8] = [
     (17, 53, 5000),
@@ -31,137 +39,252 @@ const FORWARDS: [(u8, u16, u16); 8] = [
 ];
 /// Frames that are remembered to be answered.
 const REMEMBERED: usize = 64;
-/// Where an untagged packet's addresses are: damaged only into other addresses of the lab, since the host's double has
-/// no routing table for all the world.
-const ADDRESSES: std::ops::Range<usize> = 26..34;
+/// Entries that one packet makes, changes or removes at most.
+const TOUCHED: usize = 24;
 
 /// What came of a run.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Tally {
-    /// Frames that both sides answered alike.
+    /// Frames sent.
+    pub frames: u64,
+    /// Frames that both sides answered alike, byte for byte.
     pub alike: u64,
-    /// Frames of which both sides drew different numbers: they began anew after each.
+    /// Frames of which both sides drew different numbers, or that met another tick of the clock: from then on the host
+    /// has the kernel's tables.
     pub drawn: u64,
     /// Frames that test-run does not take.
     pub refused: u64,
+    /// Frames that were dropped.
+    pub dropped: u64,
     /// Frames that the fast path moved.
     pub moved: u64,
+    /// How often the tables of both sides were held against each other.
+    pub compared: u64,
+    /// Entries that were the same.
+    pub entries: u64,
 }
 
-/// Random numbers from a seed (xorshift64*).
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    fn percent(&mut self, share: u64) -> bool {
-        self.next() % 100 < share
+impl Tally {
+    /// Adds another run's.
+    pub fn add(&mut self, other: &Tally) {
+        self.frames += other.frames;
+        self.alike += other.alike;
+        self.drawn += other.drawn;
+        self.refused += other.refused;
+        self.dropped += other.dropped;
+        self.moved += other.moved;
+        self.compared += other.compared;
+        self.entries += other.entries;
     }
 }
 
-/// Sends `frames` frames through both sides.
+/// Sends `frames` frames through both sides, and tells after each round how far it is.
 ///
 /// # Errors
 ///
-/// The first frame that they answer differently, with both answers.
-pub fn run(kernel: &mut Kernel, seed: u64, frames: usize) -> Result<Tally> {
-    let mut draw = Draw(seed | 1);
+/// The first frame that they answer differently, with both answers; a dropped frame that has left something in a table;
+/// tables that are not the same; an answer that no program of ours gives, such as `XDP_ABORTED`.
+pub fn run(kernel: &mut Kernel, seed: u64, frames: u64, progress: &dyn Fn(&Tally)) -> Result<Tally> {
+    let mut draw = Draw::new(seed);
     let corpus = corpus();
     let mut tally = Tally::default();
-    let mut sent = 0;
     kernel.counting = false;
-    while sent < frames {
-        sent += round(kernel, &mut draw, &corpus, ROUND.min(frames - sent), &mut tally)?;
+    kernel.recount()?;
+    while tally.frames < frames {
+        let count = ROUND.min(frames - tally.frames);
+        let before = tally.frames;
+        Sides::begin(kernel, &mut draw)?
+            .round(&mut draw, &corpus, count, &mut tally)
+            .with_context(|| format!("in the round after frame {before}"))?;
+        tally.moved = kernel.moved as u64;
+        progress(&tally);
     }
-    tally.moved = kernel.moved as u64;
     Ok(tally)
 }
 
-/// Sends up to `frames` frames under one setting of the switches; how many it has sent.
-fn round(
-    kernel: &mut Kernel,
-    draw: &mut Draw,
-    corpus: &[Vec<u8>],
-    frames: usize,
-    tally: &mut Tally,
-) -> Result<usize> {
-    let mut host = Host::fast();
-    kernel.before = if draw.percent(50) { Before::Xdp } else { Before::Tc };
-    kernel.renew()?;
-    let settings = settings(draw);
-    host.set(&settings);
-    kernel.set(&settings);
-    if draw.percent(50) {
-        for (protocol, port, to) in FORWARDS {
-            host.forward(protocol, port, (B, to));
-            kernel.forward(protocol, port, (B, to));
+/// Both sides under one setting of the switches.
+struct Sides<'k> {
+    kernel: &'k mut Kernel,
+    host: Host,
+    /// Counters of the host, less those of the kernel at the end.
+    counted: HashMap<Counted, i64>,
+    /// Whether both must have counted the same: not where one of them met another tick.
+    counts: bool,
+    /// What was wrong, each kind of it once.
+    faults: BTreeMap<String, String>,
+}
+
+impl<'k> Sides<'k> {
+    fn begin(kernel: &'k mut Kernel, draw: &mut Draw) -> Result<Sides<'k>> {
+        let mut host = Host::fast();
+        kernel.before = if draw.percent(50) { Before::Xdp } else { Before::Tc };
+        kernel.clear()?;
+        let settings = settings(draw);
+        kernel.set(&settings);
+        host.set(&kernel.settings()?);
+        if draw.percent(50) {
+            for (protocol, port, to) in FORWARDS {
+                host.forward(protocol, port, (B, to));
+                kernel.forward(protocol, port, (B, to));
+            }
         }
+        host.lan_first = kernel.before == Before::Tc;
+        Ok(Sides { kernel, host, counted: HashMap::new(), counts: true, faults: BTreeMap::new() })
     }
-    let mut remembered: Vec<Passed> = Vec::new();
-    let mut counted: HashMap<Counted, i64> = HashMap::new();
-    for index in 1..=frames {
-        let (place, frame) = next_frame(draw, corpus, &remembered);
-        // What a client sends to an outside address never gets as far as WAN egress.
-        let to_gateway = frame.get(30..ADDRESSES.end) == Some(&E.to_be_bytes());
-        let place = if place == Place::Out && to_gateway { Place::Lan } else { place };
-        host.gateway.now.set(now());
-        let there = match kernel.run(place, &frame) {
-            Ok(outcome) => outcome,
-            // What test-run itself does not take has touched nothing.
-            Err(_) => {
-                tally.refused += 1;
+
+    fn round(mut self, draw: &mut Draw, corpus: &[Vec<u8>], frames: u64, tally: &mut Tally) -> Result<()> {
+        let mut remembered: Vec<Passed> = Vec::new();
+        for _ in 0..frames {
+            if draw.below(LEAP) == 0 {
+                self.leap(*draw.one(&LEAPS), tally)?;
+            }
+            let (place, frame) = next_frame(draw, corpus, &remembered);
+            tally.frames += 1;
+            let Some(outcome) = self.send(place, &frame, tally)? else { continue };
+            if outcome.fate == Fate::Dropped {
+                tally.dropped += 1;
                 continue;
             }
-        };
-        let ticked = now() != host.gateway.now.get();
-        let drawn = host.gateway.drawn.get();
-        let here = host.send(place, &frame);
-        for one in &here.counted {
-            *counted.entry(*one).or_default() += 1;
-        }
-        // One number is drawn for every new binding, in case that its port is taken.
-        let drawn = host.gateway.drawn.get() - drawn;
-        if same(&here, &there) && drawn < 2 {
-            tally.alike += 1;
-        } else if ticked || (here.fate == there.fate && drawn > 0) {
-            tally.drawn += 1;
-            kernel.recount()?;
-            return Ok(index);
-        } else {
-            anyhow::bail!(
-                "frame {index} at {place:?}: {}\n the host says   {here:?}\n the kernel says {:?} {}\n settings {settings:?}",
-                hex(&frame),
-                there.fate,
-                hex(&there.frame)
-            );
-        }
-        if there.fate != Fate::Dropped {
             if remembered.len() == REMEMBERED {
                 remembered.swap_remove(draw.below(REMEMBERED));
             }
-            remembered.push(Passed { place, sent: frame, out: there.frame });
+            remembered.push(Passed { place, sent: frame, out: outcome.frame });
+        }
+        self.compare(0, tally)?;
+        for one in self.kernel.recount()? {
+            *self.counted.entry(one).or_default() -= 1;
+        }
+        self.counted.retain(|_, difference| *difference != 0);
+        ensure!(
+            !self.counts || self.counted.is_empty(),
+            "counted differently (host less kernel): {:?}",
+            self.counted
+        );
+        let faults: Vec<_> = self.faults.iter().map(|(what, how)| format!("{what}: {how}")).collect();
+        ensure!(faults.is_empty(), "{} kinds of fault:\n {}", faults.len(), faults.join("\n "));
+        Ok(())
+    }
+
+    /// Notes what is wrong and goes on, so that a run tells of more than one thing.
+    fn fault(&mut self, what: &str, how: impl FnOnce() -> String) {
+        if !self.faults.contains_key(what) {
+            self.faults.insert(what.to_owned(), how());
         }
     }
-    let there = kernel.recount()?;
-    if kernel.before == Before::Tc {
-        // A LAN's hook counts what it drops, and WAN egress is asked about it all the same.
-        return Ok(frames);
+
+    /// Puts a frame before both sides; what the kernel has made of it, or nothing if test-run does not take it.
+    fn send(&mut self, place: Place, frame: &[u8], tally: &mut Tally) -> Result<Option<Outcome>> {
+        self.host.gateway.now.set(now());
+        let there = match self.kernel.run(place, frame) {
+            Ok(outcome) => outcome,
+            // What test-run itself does not take has touched nothing.
+            Err(error) if error.is::<ProgramError>() => {
+                tally.refused += 1;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.context(format!("{} at {place:?}", hex(frame)))),
+        };
+        let ticked = now() != self.host.gateway.now.get();
+        let sessions = self.host.gateway.sessions.len();
+        let drawn = self.host.gateway.drawn.get();
+        let here = self.host.send(place, frame);
+        for one in here.counted.iter().chain(&self.host.counted_first) {
+            *self.counted.entry(*one).or_default() += 1;
+        }
+        // What is over is removed by whoever comes across it.
+        let swept = self.host.gateway.sessions.len() < sessions;
+        if here.fate == Fate::Dropped && !swept {
+            let noted = may_note(place, &here);
+            let (digest, after) = (self.host.digest, self.host.gateway.digest());
+            for (table, name) in TABLES
+                .iter()
+                .enumerate()
+                .filter(|(table, _)| digest[*table] != after[*table] && !noted[*table])
+            {
+                let what = format!("dropped as {:?}, and changes the {name}", here.counted.first());
+                self.fault(&what, || format!("table {table}: {} at {place:?}", hex(frame)));
+            }
+        }
+        // One number is drawn for every new binding, in case that its port is taken.
+        let drawn = self.host.gateway.drawn.get() - drawn;
+        // But what is drawn and then dropped cannot be seen to be the same.
+        let shown = drawn == 0 || (drawn == 1 && here.fate != Fate::Dropped);
+        if same(&here, &there) && shown {
+            tally.alike += 1;
+        } else if ticked || (here.fate == there.fate && drawn > 0) {
+            tally.drawn += 1;
+            self.counts &= here.fate == there.fate;
+            self.adopt(TOUCHED, tally)?;
+        } else {
+            bail!(
+                "frame {} at {place:?}: {}\n the host says   {here:?} {}\n the kernel says {:?} {}\n settings {:?}",
+                tally.frames,
+                hex(frame),
+                hex(&here.frame),
+                there.fate,
+                hex(&there.frame),
+                self.host.gateway.settings
+            );
+        }
+        Ok(Some(there))
     }
-    for one in there {
-        *counted.entry(one).or_default() -= 1;
+
+    /// Lets time pass on both sides.
+    fn leap(&mut self, secs: u32, tally: &mut Tally) -> Result<()> {
+        self.compare(0, tally)?;
+        self.kernel.wait(Ticks::from_secs(secs));
+        self.host.set(&self.kernel.settings()?);
+        self.kernel.state()?.put_into(&self.host.gateway, &self.host.gateway.settings, now());
+        Ok(())
     }
-    counted.retain(|_, difference| *difference != 0);
-    ensure!(counted.is_empty(), "counted differently (host less kernel): {counted:?}");
-    Ok(frames)
+
+    /// Gives the host the kernel's tables, which may differ in so many entries.
+    fn adopt(&mut self, most: usize, tally: &mut Tally) -> Result<()> {
+        let state = self.compare(most, tally)?;
+        state.put_into(&self.host.gateway, &self.host.gateway.settings, now());
+        Ok(())
+    }
+
+    /// Holds the tables of both sides against each other, and gives the kernel's.
+    fn compare(&mut self, most: usize, tally: &mut Tally) -> Result<State> {
+        let state = self.kernel.state()?;
+        let there = state.clone().timeless();
+        let differences = State::of(&self.host.gateway).timeless().differences(&there);
+        if differences.len() > most {
+            let (frames, before) = (tally.frames, self.kernel.before);
+            self.fault(
+                &format!("after one frame {most} entries at most may differ (host here, kernel there)"),
+                || {
+                    format!(
+                        "{} do after frame {frames} with {before:?}:\n  {}",
+                        differences.len(),
+                        differences.join("\n  ")
+                    )
+                },
+            );
+        }
+        tally.compared += 1;
+        tally.entries += there.len() as u64;
+        Ok(state)
+    }
+}
+
+/// The tables of [`Gateway::digest`](passthrough_common::seam::host::Gateway::digest), in order.
+pub const TABLES: [&str; 6] = ["sessions", "bindings", "hosts", "fragments", "controls", "peers"];
+
+/// In which tables a packet that is dropped like this one may be noted.
+///
+/// The calls of a control connection end with its framing; a client is heard even when it speaks badly; and a hairpinned
+/// packet has gone half its way. A fragment that overlaps ends its datagram. Who must wait for an SPI, and how many were
+/// unknown, is evidence that a server's record keeps.
+pub fn may_note(place: Place, outcome: &Outcome) -> [bool; 6] {
+    let Some((class, _, reason)) = outcome.counted.first() else { return [false; 6] };
+    let lost = matches!(reason, Reason::PptpMalformed | Reason::PptpGap);
+    let heard = *reason == Reason::EspHold || (place != Place::In && *reason == Reason::L2tpMalformed);
+    let session = place == Place::Lan || lost || heard;
+    let server = matches!(class, Class::Esp | Class::Ike | Class::NatT | Class::L2tp);
+    let control = lost || *class == Class::Pptp;
+    [session, session, session, *reason == Reason::FragmentTiny, control, server]
 }
 
 /// Whether both sides have done the same. A dropped frame's bytes are nobody's.
@@ -174,7 +297,7 @@ fn settings(draw: &mut Draw) -> Settings {
     let mut settings = Settings::DEFAULT;
     settings.wan_ifindex = super::host::WAN;
     settings.pool = Ranges::one(E);
-    settings.changes = draw.next() as u32;
+    settings.changes = draw.bits() as u32;
     for class in Class::SWITCHED {
         let position = match draw.below(8) {
             0 => Switch::Off,
@@ -184,7 +307,7 @@ fn settings(draw: &mut Draw) -> Settings {
         settings.switches[class as usize] = position as u8;
     }
     if draw.percent(30) {
-        settings.options |= passthrough_common::abi::settings::option::KEEP_L2TP_PORT;
+        settings.options |= option::KEEP_L2TP_PORT;
     }
     settings.filtering = [draw.below(3) as u8, draw.below(3) as u8];
     settings
@@ -198,114 +321,34 @@ struct Passed {
 }
 
 fn next_frame(draw: &mut Draw, corpus: &[Vec<u8>], remembered: &[Passed]) -> (Place, Vec<u8>) {
-    if !remembered.is_empty() && draw.percent(ANSWERS) {
-        let passed = &remembered[draw.below(remembered.len())];
+    let (place, frame) = if draw.percent(NOISE) {
+        (*draw.one(&[Place::Out, Place::In, Place::Lan]), mutate::noise(draw))
+    } else if !remembered.is_empty() && draw.percent(ANSWERS) {
+        let passed = draw.one(remembered);
         // The same again, or what its receiver answers.
         let (place, mut frame) = if draw.percent(50) {
             (passed.place, passed.sent.clone())
         } else {
-            let frame = answer(&passed.out);
+            let frame = mutate::answer(&passed.out);
             (if is_from_inside(&frame) { Place::Out } else { Place::In }, frame)
         };
-        damage(draw, &mut frame);
-        return (place, frame);
-    }
-    let mut frame = corpus[draw.below(corpus.len())].clone();
-    // Each host has its own ports, so that outside ports seldom have to be drawn.
-    spread(draw, &mut frame);
-    damage(draw, &mut frame);
-    let place = match draw.below(20) {
-        0 => Place::Lan,
-        _ if is_from_inside(&frame) => Place::Out,
-        _ => Place::In,
+        mutate::damage(draw, &mut frame);
+        (place, frame)
+    } else {
+        let mut frame = draw.one(corpus).clone();
+        // Each host has its own ports, so that outside ports seldom have to be drawn.
+        mutate::spread(draw, &mut frame);
+        mutate::damage(draw, &mut frame);
+        let place = match draw.below(20) {
+            0 => Place::Lan,
+            _ if is_from_inside(&frame) => Place::Out,
+            _ => Place::In,
+        };
+        (place, frame)
     };
-    (place, frame)
-}
-
-/// Whether an untagged IPv4 packet's source is in the LAN.
-fn is_from_inside(frame: &[u8]) -> bool {
-    frame.get(ADDRESSES.start..ADDRESSES.start + 3) == Some(&[192, 168, 1])
-}
-
-/// Moves the inside port of UDP and TCP to one of the host's own, and mostly that of a service too: what clients share
-/// has its outside port drawn.
-fn spread(draw: &mut Draw, frame: &mut [u8]) {
-    let is_transport =
-        frame.len() > 42 && frame[12..15] == [8, 0, 0x45] && (frame[23] == 6 || frame[23] == 17);
-    if !is_transport || !is_from_inside(frame) || frame[20..22] != [0x40, 0] {
-        return;
-    }
-    let port = u16::from_be_bytes([frame[34], frame[35]]);
-    if [500, 1701, 1723, 4500].contains(&port) && draw.percent(if port == 500 { 100 } else { 15 }) {
-        return;
-    }
-    let own = 10_000 + 1000 * u16::from(frame[29]) + draw.below(20) as u16;
-    let sum_at = if frame[23] == 6 { 50 } else { 40 };
-    let sum = u16::from_be_bytes([frame[sum_at], frame[sum_at + 1]]);
-    if frame[23] == 17 && sum == 0 {
-        return;
-    }
-    let delta = passthrough_common::wire::checksum::delta16(port, own);
-    let sum = passthrough_common::wire::checksum::apply_udp(sum.max(1), delta);
-    frame[34..36].copy_from_slice(&own.to_be_bytes());
-    frame[sum_at..sum_at + 2].copy_from_slice(&sum.to_be_bytes());
-}
-
-/// The frame with both ends exchanged.
-fn answer(frame: &[u8]) -> Vec<u8> {
-    let mut frame = frame.to_vec();
-    if frame.len() < 38 || frame[12..15] != [8, 0, 0x45] {
-        return frame;
-    }
-    let (source, destination) = frame[26..34].split_at_mut(4);
-    source.swap_with_slice(destination);
-    if frame[23] == 6 || frame[23] == 17 {
-        let (source, destination) = frame[34..38].split_at_mut(2);
-        source.swap_with_slice(destination);
-    }
-    frame[22] = 64;
-    repair(&mut frame);
-    frame
-}
-
-/// Changes a few bytes, or cuts the frame.
-fn damage(draw: &mut Draw, frame: &mut Vec<u8>) {
-    if !draw.percent(DAMAGED) {
-        return;
-    }
-    for _ in 0..=draw.below(3) {
-        let at = 14 + draw.below(80.min(frame.len().max(15) - 14));
-        if at >= frame.len() || frame[12..14] != [8, 0] {
-            continue;
-        }
-        if ADDRESSES.contains(&at) {
-            let address = [A, B, C, E, L, R, S, T][draw.below(8)];
-            let start = if at < 30 { 26 } else { 30 };
-            frame[start..start + 4].copy_from_slice(&address.to_be_bytes());
-        } else {
-            frame[at] = draw.next() as u8;
-        }
-    }
-    if draw.percent(8) {
-        frame.truncate(14 + draw.below(frame.len() - 14));
-    }
-    if draw.percent(REPAIRED) {
-        repair(frame);
-    }
-}
-
-/// Gives the header the checksum that it should have.
-fn repair(frame: &mut [u8]) {
-    if frame.len() < 34 || frame[12..14] != [8, 0] {
-        return;
-    }
-    let length = usize::from(frame[14] & 0xf) * 4;
-    if length < 20 || frame.len() < 14 + length {
-        return;
-    }
-    frame[24..26].fill(0);
-    let sum = checksum(&frame[14..14 + length], 0);
-    frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    // What a client sends to an outside address never gets as far as WAN egress.
+    let to_gateway = frame.get(30..ADDRESSES.end) == Some(&E.to_be_bytes());
+    (if place == Place::Out && to_gateway { Place::Lan } else { place }, frame)
 }
 
 /// The kernel's coarse clock, as the programs read it.

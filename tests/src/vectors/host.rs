@@ -7,7 +7,7 @@ use passthrough_common::seam::{Arrival, Packet as _};
 
 use super::fast;
 use super::frame::GATEWAY_MAC;
-use super::play::{Device, Fate, Outcome, Place, Sizes};
+use super::play::{Counted, Device, Fate, Outcome, Place, Sizes};
 
 /// Index of the LAN interface, on the host and in the kernel's namespace.
 pub const LAN: u32 = passthrough_common::seam::host::LAN;
@@ -23,6 +23,12 @@ pub struct Host {
     pub fast: bool,
     /// How many frames it has moved.
     pub moved: usize,
+    /// Whether what comes from the LAN meets that hook's steps too, which may remove what is over, before WAN egress.
+    pub lan_first: bool,
+    /// What those have counted of the last frame.
+    pub counted_first: Vec<Counted>,
+    /// The tables' digest when the steps began with the last frame: the fast path notes in a session where to ask for its way.
+    pub digest: [u64; 6],
     zones: [u16; 2],
 }
 
@@ -52,6 +58,14 @@ impl Host {
     /// A gateway with the fast path.
     pub fn fast() -> Host {
         Host { fast: true, ..Host::default() }
+    }
+
+    /// The steps of the LAN's hook, whatever they make of a frame.
+    fn run_lan(&mut self, frame: &[u8]) {
+        let to_us = frame.get(..6).is_none_or(|station| station == GATEWAY_MAC);
+        self.gateway.arrival.set(Arrival { to_us, ..self.arrival(Place::Lan) });
+        let _ = path::run(Hook::LanIngress, &mut Frame(frame.to_vec()), &self.gateway);
+        self.counted_first.extend(self.gateway.counts.borrow_mut().drain().map(|(counted, _)| counted));
     }
 
     /// What the fast path makes of a frame that arrives by the interface of `side`; `None` if it leaves it to the others.
@@ -102,6 +116,7 @@ impl Device for Host {
 
     fn send(&mut self, place: Place, frame: &[u8]) -> Outcome {
         self.gateway.counts.borrow_mut().clear();
+        self.counted_first.clear();
         if self.fast
             && let Some(moved) = self.run_fast(place, frame)
         {
@@ -109,6 +124,10 @@ impl Device for Host {
             let counted = self.gateway.counts.borrow().keys().copied().collect();
             return fast::as_the_steps_answer(place, frame, moved, counted);
         }
+        if self.lan_first && place == Place::Out {
+            self.run_lan(frame);
+        }
+        self.digest = self.gateway.digest();
         let for_us = frame.get(..6).is_none_or(|station| station == GATEWAY_MAC);
         let to_us = for_us || matches!(place, Place::Out | Place::Own);
         self.gateway.arrival.set(Arrival { to_us, ..self.arrival(place) });

@@ -23,6 +23,7 @@ use super::age::{self, Aged};
 use super::fast;
 use super::host::{LAN, WAN};
 use super::play::{Counted, Device, Fate, Outcome, Place, Sizes};
+use super::state::{self, State};
 use super::{A, B, C, R};
 use crate::lab::namespace::{Namespace, unique_prefix};
 
@@ -176,8 +177,23 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// Empties every table, closes every socket, and forgets the zones.
+    /// Empties every table, closes every socket, forgets the zones, and counts from here.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says of a table.
     pub fn renew(&mut self) -> Result<()> {
+        self.clear()?;
+        self.counted = self.counters()?;
+        Ok(())
+    }
+
+    /// The same but for the counters, which take longer to read than many frames.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says of a table.
+    pub fn clear(&mut self) -> Result<()> {
         empty(&mut self.sessions)?;
         empty(&mut self.bindings)?;
         empty(&mut self.hosts)?;
@@ -188,8 +204,32 @@ impl Kernel {
         self.listeners = (Vec::new(), Vec::new());
         self.put_interface(Side::Inside, 0)?;
         self.put_interface(Side::Outside, 0)?;
-        self.counted = self.counters()?;
         Ok(())
+    }
+
+    /// What is in the tables.
+    ///
+    /// # Errors
+    ///
+    /// If they can't be read.
+    pub fn state(&self) -> Result<State> {
+        Ok(State {
+            sessions: state::read(&self.sessions)?,
+            bindings: state::read(&self.bindings)?,
+            hosts: state::read(&self.hosts)?,
+            fragments: state::read(&self.fragments)?,
+            controls: state::read(&self.controls)?,
+            peers: state::read(&self.peers)?,
+        })
+    }
+
+    /// The settings as they are, with every epoch by which the tables have been made older.
+    ///
+    /// # Errors
+    ///
+    /// If they can't be read.
+    pub fn settings(&self) -> Result<Settings> {
+        Ok(self.settings.get(&0, 0)?)
     }
 
     fn put_interface(&mut self, side: Side, vlan: u16) -> Result<()> {

@@ -9,13 +9,16 @@ pub mod bodies;
 pub mod cases;
 pub mod corpus;
 pub mod differential;
+pub mod draw;
 pub mod fast;
 pub mod frame;
 pub mod host;
 pub mod kernel;
 pub mod line;
+pub mod mutate;
 pub mod play;
 pub mod six;
+pub mod state;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

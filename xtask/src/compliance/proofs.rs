@@ -91,7 +91,7 @@ impl Kind {
             Self::Simulation
         } else if file.starts_with("lab_") {
             Self::Namespace
-        } else if file.starts_with("properties_") {
+        } else if file.starts_with("properties_") || file.starts_with("fuzz_") {
             Self::Property
         } else if file.starts_with("kernel_") || file.starts_with("differential") {
             Self::TestRun

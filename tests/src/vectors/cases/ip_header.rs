@@ -172,6 +172,12 @@ pub const VECTORS: &[Vector] = &[
             play.back(udp((S, 5000), (destination, 53), b"x")).punts(Reason::Multicast);
         }
     }),
+    vector("to what is no unicast, nobody inside gets out untranslated", "G5 Z16", |play| {
+        for destination in [0xf000_0001, 0xe000_0001, 0xffff_ffff] {
+            play.out(udp((A, 5000), (destination, 53), b"x")).drops(Reason::NotTranslated);
+            play.own(udp((E, 5000), (destination, 53), b"x")).punts(Reason::Multicast);
+        }
+    }),
     vector("a packet to an outside network of ours that nobody translates does not cross", "G5", |play| {
         play.back(udp((S, 53), (A, 5000), b"x")).drops(Reason::NotTranslated);
         play.back(udp((S, 53), (L, 5000), b"x")).punts(Reason::ToGateway);

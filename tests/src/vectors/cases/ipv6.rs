@@ -64,6 +64,13 @@ pub const VECTORS: &[Vector] = &[
         play.out(outbound(50, &bodies::esp(1, 1)).behind(extension(60, 31)).behind(extension(60, 1)))
             .drops(Reason::Ipv6Chain);
     }),
+    vector("what hides behind a header of a thousand bytes does not pass", "O10 S19 Z26", |play| {
+        // Found by the differential test: in the kernel an offset beyond 1023 came back as one within the header itself.
+        for units in [32, 121, 127, 129] {
+            let hidden = outbound(17, &udp(500, 500)).behind(extension(60, units));
+            play.out(hidden).drops(Reason::Ipv6Chain);
+        }
+    }),
     vector("an authentication header anywhere is AH's switch", "S19 S10", |play| {
         play.out(outbound(6, &tcp(5000, 80)).behind(authentication()))
             .drops(Reason::SwitchedOff)

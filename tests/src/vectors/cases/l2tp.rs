@@ -29,7 +29,7 @@ pub const VECTORS: &[Vector] = &[
     .draws(),
     vector(
         "the server may answer from another port, and its session is stopped by the switch",
-        "L2 O5",
+        "L2 O2 O5",
         |play| {
             play.enable(&[Class::L2tp]);
             let sent = udp((A, 5000), (S, 1701), &bodies::l2tp_control(0, SCCRQ, Some(5)));
@@ -41,6 +41,8 @@ pub const VECTORS: &[Vector] = &[
             play.switch(Class::L2tp, Switch::Off);
             play.back(&back).drops(Reason::SwitchedOffSession).class(Class::L2tp);
             play.out(&there).drops(Reason::SwitchedOffSession).class(Class::L2tp);
+            // Nor from one more port, whose class is on: the binding's is not. The fuzzer found a session made and then refused.
+            play.back(udp((S, 4000), (E, 5000), b"x")).drops(Reason::SwitchedOffSession);
         },
     ),
     vector("L2F and L2TPv3 on port 1701 are UDP", "L11 V4 Z58", |play| {
