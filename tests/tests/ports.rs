@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use passthrough_common::abi::{Class, Reason};
 use passthrough_common::proto::endpoint::{Wish, hold};
-use passthrough_common::seam::Entropy as _;
 use passthrough_common::seam::host::{Gateway, OUTSIDE};
+use passthrough_common::seam::{Entropy as _, Remote};
 
 const HOST: u32 = 0x0a40_0001;
 const SERVER: (u32, u16) = (0xc633_640a, 53);
@@ -21,7 +21,7 @@ fn given(gateway: &Gateway, protocol: u8, inside: (u32, u16)) -> Result<u16, Rea
         inside,
         paired: OUTSIDE,
         outside: OUTSIDE,
-        remote: SERVER,
+        remote: Remote::new(protocol, SERVER),
         protocol,
         class: Class::Udp,
         shared: (0, 0),
