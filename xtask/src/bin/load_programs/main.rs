@@ -6,6 +6,8 @@
 //! program is loaded twice: once as usual, and once with no file descriptor left, which the kernel notices only
 //! after it has verified the program (`bpf_prog_new_fd`, EMFILE).
 
+mod frames;
+
 use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -26,6 +28,8 @@ struct Measured {
     verified: u32,
     /// Bytes of stack of each function, the program first.
     stack: Vec<u32>,
+    /// Bytes of stack of the deepest chain of calls, as [`frames`] adds them up.
+    chain: u32,
     /// Bytes of the program as the kernel runs it, before and after compilation to machine code.
     translated: u32,
     jited: u32,
@@ -59,10 +63,12 @@ fn run() -> Result<()> {
         loader.load(passthrough_user::loader::OBJECT).context("making the maps of the kernel programs")?;
     let mut names: Vec<_> = ebpf.programs().map(|(name, _)| name.to_owned()).collect();
     names.sort();
+    let chains = frames::deepest(passthrough_user::loader::OBJECT)?;
     let mut measured = Vec::new();
     let mut refused = Vec::new();
     for name in names {
-        match measure(&mut ebpf, name) {
+        let chain = chains.get(&name).copied().unwrap_or(0);
+        match measure(&mut ebpf, name, chain) {
             Ok(program) => measured.push(program),
             Err(error) => refused.push(format!("{error:#}")),
         }
@@ -85,7 +91,7 @@ fn run() -> Result<()> {
 }
 
 /// Loads one program twice and unloads it.
-fn measure(ebpf: &mut Ebpf, name: String) -> Result<Measured> {
+fn measure(ebpf: &mut Ebpf, name: String, chain: u32) -> Result<Measured> {
     let program = ebpf.program_mut(&name).with_context(|| format!("program {name} has gone"))?;
     load(program).with_context(|| format!("loading {name}"))?;
     let info = program.info().with_context(|| format!("asking the kernel about {name}"))?;
@@ -103,6 +109,7 @@ fn measure(ebpf: &mut Ebpf, name: String) -> Result<Measured> {
         translated: told(info.size_translated(), "the translated size")?,
         jited: info.size_jitted(),
         stack,
+        chain,
         name,
     })
 }
@@ -147,8 +154,8 @@ fn stack_depth(log: &str) -> Option<Vec<u32>> {
 
 fn report(measured: &[Measured], budgets: &toml::Table) -> Result<()> {
     println!(
-        "{:<24} {:>12} {:>9} {:>6} {:>6} {:>10} {:>7}  frames",
-        "program", "instructions", "budget", "stack", "budget", "translated", "machine"
+        "{:<24} {:>12} {:>9} {:>6} {:>6} {:>6} {:>10} {:>7}  frames",
+        "program", "instructions", "budget", "stack", "budget", "chain", "translated", "machine"
     );
     let mut over = Vec::new();
     for program in measured {
@@ -157,16 +164,25 @@ fn report(measured: &[Measured], budgets: &toml::Table) -> Result<()> {
         let frames: Vec<_> = program.stack.iter().map(u32::to_string).collect();
         let column = |limit: Option<u32>| limit.map_or("none".into(), |limit| limit.to_string());
         println!(
-            "{:<24} {:>12} {:>9} {:>6} {:>6} {:>10} {:>7}  {}",
+            "{:<24} {:>12} {:>9} {:>6} {:>6} {:>6} {:>10} {:>7}  {}",
             program.name,
             program.verified,
             column(budget.as_ref().map(|budget| budget.verified)),
             stack,
             column(budget.as_ref().map(|budget| budget.stack)),
+            program.chain,
             program.translated,
             program.jited,
             frames.join("+"),
         );
+        if program.chain > frames::MOST {
+            over.push(format!(
+                "{}: a chain of calls takes {} bytes of stack of {} on Linux 6.1",
+                program.name,
+                program.chain,
+                frames::MOST
+            ));
+        }
         match budget {
             None => over.push(format!("{} has no budget", program.name)),
             Some(budget) => {
