@@ -37,16 +37,21 @@ pub struct Flow {
 impl Flow {
     /// Moves payloads, one after the other, a few milliseconds apart.
     pub fn start(what: &str, peer: impl Peer + 'static) -> Result<Flow> {
-        Flow::paced(what, peer, Duration::from_millis(3))
+        Flow::paced(what, peer, Duration::from_millis(3), ANSWER_WITHIN)
     }
 
-    /// The same with another pause between an answer and the next payload.
-    pub fn paced(what: &str, mut peer: impl Peer + 'static, pause: Duration) -> Result<Flow> {
+    /// The same with another pause between an answer and the next payload, and another time to wait for one.
+    pub fn paced(
+        what: &str,
+        mut peer: impl Peer + 'static,
+        pause: Duration,
+        patience: Duration,
+    ) -> Result<Flow> {
         let shared = Arc::new(Shared::default());
         let inner = Arc::clone(&shared);
         let work = move || {
             while !inner.stop.load(Ordering::Relaxed) {
-                match peer.round(ANSWER_WITHIN) {
+                match peer.round(patience) {
                     Ok(Round::Answered) => inner.answered.fetch_add(1, Ordering::Relaxed),
                     Ok(Round::Lost) => inner.lost.fetch_add(1, Ordering::Relaxed),
                     Err(error) => {
