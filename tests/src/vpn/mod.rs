@@ -140,7 +140,7 @@ pub const SCENARIOS: [Scenario; 25] = [
         openvpn::open(stage, folder, "tcp", patience)
     }),
     Scenario::many("wireguard", "WireGuard, many clients", "wireguard", wireguard::open),
-    Scenario::many("pptp-vlan", "PPTP, many clients, by a VLAN", "pptp", pptp::open).by(Wan::Vlan),
+    Scenario::many("pptp-vlan", "PPTP, many clients, WAN and LAN by VLANs", "pptp", pptp::open).by(Wan::Vlan),
     Scenario::many("pptp-pppoe", "PPTP, many clients, by PPPoE", "pptp", pptp::open).by(Wan::Pppoe),
     Scenario::many("ike-esp-pppoe", "IKEv2 and ESP, many clients, by PPPoE", "ipsec", libreswan::open)
         .by(Wan::Pppoe),

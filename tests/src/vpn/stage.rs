@@ -135,17 +135,20 @@ impl Stage {
         self.way = None;
         if wan != self.wan {
             self.link.clear();
-            self.wan.lift(&self.lab)?;
+            self.wan.lift(&self.lab, &self.switch)?;
             self.wan = Wan::Ethernet;
-            self.link = wan.lay(&self.lab, &Folder::new(&self.out, wan.device())?, patience)?;
+            let folder = Folder::new(&self.out, wan.device())?;
+            self.link = wan.lay(&self.lab, &self.switch, &folder, patience)?;
             self.wan = wan;
         }
         if way.is_passthrough() {
             // A device that is no card's own has no XDP; `auto` takes it where it is.
             let mode = if way == Way::Xdp && wan != Wan::Ethernet { "auto" } else { way.name() };
-            let up = "--lan lan0 --l2tp-port keep --sessions 4096";
-            let device = wan.device();
-            self.lab.cli.succeed(&format!("up --wan {device} {up} --mode {mode} --enable {SWITCHES}"))?;
+            let up = "--l2tp-port keep --sessions 4096";
+            let (device, lan) = (wan.device(), wan.lan());
+            self.lab
+                .cli
+                .succeed(&format!("up --wan {device} --lan {lan} {up} --mode {mode} --enable {SWITCHES}"))?;
         } else {
             let helpers = if way == Way::Netfilter { HELPERS } else { "" };
             let ruleset = format!("{PLAIN}{helpers}");

@@ -1,5 +1,5 @@
 //! What the gateway reaches the internet by: Ethernet as the lab has it, a tagged VLAN on it (IEEE 802.1Q), or PPPoE
-//! (RFC 2516). Its outside address is the same each time.
+//! (RFC 2516). Its addresses are the same each time.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use super::{
     daemon::{Daemon, Folder},
     tunnel::address_of,
 };
-use crate::lab::{GATEWAY_WAN, Lab, ROUTER};
+use crate::lab::{GATEWAY_LAN, GATEWAY_WAN, Lab, ROUTER, namespace::Namespace};
 
 /// A kind of link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wan {
     /// Without a tag.
     Ethernet,
-    /// With the tag 7, on devices of their own.
+    /// With the tag 7, on devices of their own; and the LAN with the tag 5.
     Vlan,
     /// Through `ppp0`.
     Pppoe,
@@ -35,8 +35,22 @@ impl Wan {
         }
     }
 
-    /// Takes the outside addresses from plain Ethernet to this kind of link; what is returned keeps it up.
-    pub fn lay(self, lab: &Lab, folder: &Folder, patience: Duration) -> Result<Vec<Daemon>> {
+    /// The gateway's device towards the LAN.
+    pub const fn lan(self) -> &'static str {
+        match self {
+            Wan::Vlan => "lan0.5",
+            Wan::Ethernet | Wan::Pppoe => "lan0",
+        }
+    }
+
+    /// Takes the addresses from plain Ethernet to this kind of link; what is returned keeps it up.
+    pub fn lay(
+        self,
+        lab: &Lab,
+        switch: &Namespace,
+        folder: &Folder,
+        patience: Duration,
+    ) -> Result<Vec<Daemon>> {
         if self == Wan::Ethernet {
             return Ok(Vec::new());
         }
@@ -45,23 +59,33 @@ impl Wan {
         if self == Wan::Pppoe {
             return dial(lab, folder, patience);
         }
-        for (host, below, address) in [(&lab.gateway, "wan0", GATEWAY_WAN), (&lab.router, "isp0", ROUTER)] {
+        lab.gateway.namespace.ip(&format!("addr del {GATEWAY_LAN}/24 dev lan0\n"))?;
+        for (host, below, tag, address) in [
+            (&lab.gateway, "lan0", 5, GATEWAY_LAN),
+            (&lab.gateway, "wan0", 7, GATEWAY_WAN),
+            (&lab.router, "isp0", 7, ROUTER),
+        ] {
             host.namespace.ip(&format!(
-                "link add link {below} name {below}.7 type vlan id 7\naddr add {address}/24 dev {below}.7\nlink set {below}.7 up\n"
+                "link add link {below} name {below}.{tag} type vlan id {tag}\naddr add {address}/24 dev {below}.{tag}\n\
+                 link set {below}.{tag} up\n"
             ))?;
         }
+        switch.ip("link set up0 nomaster\nlink add link up0 name up0.5 type vlan id 5\nlink set up0.5 master br0 up\n")?;
         lab.gateway.namespace.ip(&format!("route add default via {ROUTER}\n"))?;
         Ok(Vec::new())
     }
 
     /// Takes them back. Daemons of the link have ended before.
-    pub fn lift(self, lab: &Lab) -> Result<()> {
+    pub fn lift(self, lab: &Lab, switch: &Namespace) -> Result<()> {
         if self == Wan::Ethernet {
             return Ok(());
         }
         if self == Wan::Vlan {
-            lab.gateway.namespace.ip("link del wan0.7\n")?;
+            lab.gateway
+                .namespace
+                .ip(&format!("link del wan0.7\nlink del lan0.5\naddr add {GATEWAY_LAN}/24 dev lan0\n"))?;
             lab.router.namespace.ip("link del isp0.7\n")?;
+            switch.ip("link del up0.5\nlink set up0 master br0\n")?;
         }
         lab.router.namespace.ip(&format!("addr add {ROUTER}/24 dev isp0\n"))?;
         lab.gateway
