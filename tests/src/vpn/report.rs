@@ -43,7 +43,7 @@ pub fn write(file: &Path, folders: &[PathBuf], versions: &Path) -> Result<()> {
          there and back by TCP, before and after two rekeys where there are any; and, with passthrough, when all of it stops as the\n\
          protocol is switched off, and no new tunnel comes up then. `netfilter` is the kernel's masquerade with\n\
          its PPTP helper, `no helper` the masquerade alone. By a VLAN or PPPoE the WAN device has no XDP of its own, and `passthrough xdp` there\n\
-         is what `--mode auto` takes.\n\n",
+         is what `--mode auto` takes. A row is of the last run that played it, which may be one of older programs.\n\n",
     );
     for run in runs.iter().filter(|run| run["rows"].as_array().is_some_and(|rows| !rows.is_empty())) {
         table(&mut text, run)?;
