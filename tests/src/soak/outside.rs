@@ -4,29 +4,14 @@ use super::kinds::{D, Kind, X, all, broken, kind, word};
 use crate::vectors::draw::Draw;
 use crate::vectors::frame::{Body, echo};
 use crate::vectors::frame::{DONT, MORE, Packet, ethernet, icmp_error, ip, raw, tcp, udp, words};
-use crate::vectors::{A, E, L, R, S, T, bodies, six};
+use crate::vectors::{A, E, L, MARTIANS, R, S, T, bodies, six};
 
 const SYN: u16 = 0x02;
 const RST: u16 = 0x04;
 const PUSH: u16 = 0x18;
 
-/// Sources that no public host has, or that are ours.
-const MARTIANS: [u32; 14] = [
-    0x0001_0203,
-    0x0a00_0001,
-    0x6440_0001,
-    0x7f00_0001,
-    0xa9fe_0001,
-    0xac10_0001,
-    0xc000_0001,
-    0xc0a8_6301,
-    0xe000_0005,
-    0xf000_0001,
-    A,
-    D,
-    L,
-    E,
-];
+/// Sources that are ours, and so as little an outside host's as [`MARTIANS`].
+const OURS: [u32; 4] = [A, D, L, E];
 
 /// IP options that lie, and source routes.
 const OPTIONS: [&[u8]; 8] = [
@@ -94,7 +79,8 @@ pub const KINDS: &[Kind] = &[
         ])
     }),
     kind("Z15 Z18", "sources that are ours, or nobody's", |draw, live| {
-        let (source, port) = (*draw.one(&MARTIANS), live.udp_port(draw.below(64)));
+        let spoofed = [&MARTIANS[..], &OURS[..]].concat();
+        let (source, port) = (*draw.one(&spoofed), live.udp_port(draw.below(64)));
         all([udp((source, 9000), (E, port), b"x"), udp((source, 53), (A, 5000), b"x")])
     }),
     kind("Z19", "unicast packets in frames for all, and for others", |draw, _| {

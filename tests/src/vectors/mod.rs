@@ -41,6 +41,19 @@ pub const R: u32 = 0xcb00_71fe;
 pub const S: u32 = 0xc633_640a;
 /// Server T.
 pub const T: u32 = 0xc633_6414;
+/// Addresses that no public host has (RFC 6890), one of each block.
+pub const MARTIANS: [u32; 10] = [
+    0x0001_0203,
+    0x0a00_0001,
+    0x6440_0001,
+    0x7f00_0001,
+    0xa9fe_0001,
+    0xac10_0001,
+    0xc000_0001,
+    0xc0a8_6301,
+    0xe000_0005,
+    0xf000_0001,
+];
 
 /// One vector.
 #[derive(Clone, Copy)]

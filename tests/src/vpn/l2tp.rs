@@ -46,9 +46,8 @@ fn call_all<'a>(
     let mut daemon = serve(&folder.below("S")?, server)?;
     daemon.wait_for_port(server, "-u", 1701, patience)?;
     open.daemons.push(daemon);
-    let callers: Vec<&Host> = stage.clients(clients).iter().collect();
     let called = Called { server, address: server.address, inner: SERVER, unit: 0 };
-    ppp::call(open, folder, &callers, called, patience, dial)
+    ppp::call(open, folder, stage.clients(clients), called, patience, dial)
 }
 
 /// What both ends' pppd gets.

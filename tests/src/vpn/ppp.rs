@@ -30,13 +30,13 @@ pub struct Called<'a> {
 pub fn call<'a>(
     open: &mut Open<'a>,
     folder: &Folder,
-    callers: &[&'a Host],
+    callers: impl IntoIterator<Item = &'a Host>,
     called: Called<'a>,
     patience: Duration,
     dial: fn(&Folder, &Host, Called<'_>) -> Result<Daemon>,
 ) -> Result<()> {
     let calls: Vec<_> = thread::scope(|scope| {
-        let calls = callers.iter().map(|&client| {
+        let calls = callers.into_iter().map(|client| {
             scope.spawn(move || -> Result<_> {
                 let below = folder.below(&format!("{}-to-{}", client.name, called.server.name))?;
                 let mut daemon = dial(&below, client, called)?;

@@ -1,6 +1,6 @@
 //! PPTP: pptp-linux (pppd) to pptpd, MS-CHAPv2 and MPPE with 128 bits.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{iter, net::Ipv4Addr, time::Duration};
 
 use anyhow::Result;
 
@@ -16,7 +16,7 @@ use crate::lab::{GATEWAY_WAN, Host};
 pub fn open<'a>(stage: &'a Stage, folder: &Folder, clients: usize, patience: Duration) -> Result<Open<'a>> {
     let mut open = Open::default();
     let called = serve(&mut open, folder, &stage.lab.s, 0, patience)?;
-    ppp::call(&mut open, folder, &callers(stage, clients), called, patience, dial)?;
+    ppp::call(&mut open, folder, stage.clients(clients), called, patience, dial)?;
     Ok(open)
 }
 
@@ -29,7 +29,7 @@ pub fn open_two<'a>(
 ) -> Result<Open<'a>> {
     let mut open = open(stage, folder, clients, patience)?;
     let called = serve(&mut open, folder, &stage.lab.t, 1, patience)?;
-    ppp::call(&mut open, folder, &callers(stage, clients), called, patience, dial)?;
+    ppp::call(&mut open, folder, stage.clients(clients), called, patience, dial)?;
     Ok(open)
 }
 
@@ -42,11 +42,12 @@ pub fn open_again<'a>(
 ) -> Result<Open<'a>> {
     let mut open = Open::default();
     let called = serve(&mut open, folder, &stage.lab.s, 0, patience)?;
-    ppp::call(&mut open, folder, &callers(stage, clients), called, patience, dial)?;
+    let call = |open: &mut Open<'a>| ppp::call(open, folder, stage.clients(clients), called, patience, dial);
+    call(&mut open)?;
     open.assert_work(patience)?;
     open.daemons.truncate(1);
     open.tunnels.clear();
-    ppp::call(&mut open, folder, &callers(stage, clients), called, patience, dial)?;
+    call(&mut open)?;
     Ok(open)
 }
 
@@ -57,7 +58,7 @@ pub fn open_inside<'a>(stage: &'a Stage, folder: &Folder, _: usize, patience: Du
     stage.forward(1723, inside.address)?;
     let called = serve(&mut open, folder, inside, 0, patience)?;
     let called = Called { address: GATEWAY_WAN, ..called };
-    ppp::call(&mut open, folder, &[&stage.lab.s], called, patience, dial)?;
+    ppp::call(&mut open, folder, [&stage.lab.s], called, patience, dial)?;
     Ok(open)
 }
 
@@ -70,14 +71,9 @@ pub fn open_beside<'a>(
 ) -> Result<Open<'a>> {
     let mut open = Open::default();
     let called = serve(&mut open, folder, &stage.lab.s, 0, patience)?;
-    let mut callers = callers(stage, clients);
-    callers.insert(0, &stage.lab.gateway);
-    ppp::call(&mut open, folder, &callers, called, patience, dial)?;
+    let callers = iter::once(&stage.lab.gateway).chain(stage.clients(clients));
+    ppp::call(&mut open, folder, callers, called, patience, dial)?;
     Ok(open)
-}
-
-fn callers(stage: &Stage, clients: usize) -> Vec<&Host> {
-    stage.clients(clients).iter().collect()
 }
 
 /// Starts a server on a host, whose inner addresses are 10.9.`unit`.0/24.

@@ -4,7 +4,7 @@ use passthrough_common::abi::settings::option;
 use passthrough_common::abi::{Class, Reason};
 
 use crate::vectors::frame::{ethernet, tcp, udp};
-use crate::vectors::{A, E, L, Packet, S, T, Vector, vector};
+use crate::vectors::{A, E, L, MARTIANS, Packet, S, T, Vector, vector};
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[
@@ -150,19 +150,7 @@ pub const VECTORS: &[Vector] = &[
         }
     }),
     vector("no public host sends from a martian address", "Z18", |play| {
-        let martians = [
-            0x0001_0203,
-            0x0a00_0001,
-            0x6440_0001,
-            0x7f00_0001,
-            0xa9fe_0001,
-            0xac10_0001,
-            0xc000_0001,
-            0xc0a8_6301,
-            0xe000_0005,
-            0xf000_0001,
-        ];
-        for source in martians {
+        for source in MARTIANS {
             play.back(udp((source, 53), (E, 5000), b"x")).drops(Reason::Martian);
         }
     }),
