@@ -1,10 +1,13 @@
 //! The vectors through the real programs: test-run of TC, alone and with XDP before it, must answer as the host does.
 
-use passthrough_tests::vectors::kernel::{Before, with_kernel};
+use passthrough_tests::vectors::kernel::{Before, Kernel, now, with_kernel};
 use passthrough_tests::vectors::{Outcome, Vector, cases, host};
 
 /// Frames that must at least take the fast path, so that one that does nothing fails.
 const MOVED: usize = 140;
+
+/// How often a vector is played that takes part of two seconds each time.
+const TRIES: usize = 10;
 
 #[test]
 fn every_vector_gets_one_answer_on_the_host_and_in_tc() {
@@ -32,10 +35,8 @@ fn play(before: Before) -> usize {
         for (topic, vectors) in cases::ALL {
             for vector in vectors.iter().filter(|vector| vector.host_only.is_none()) {
                 played += 1;
-                kernel.renew()?;
-                let answers = vector.run(kernel);
-                let problem = answers.and_then(|there| compare(vector, fast, &there));
-                failed.extend(problem.err().map(|problem| format!("{topic}: {problem}")));
+                let problem = play_in_one_second(vector, fast, kernel)?;
+                failed.extend(problem.map(|problem| format!("{topic}: {problem}")));
             }
         }
         Ok((played, failed, kernel.moved))
@@ -48,6 +49,21 @@ fn play(before: Before) -> usize {
         failed.join("\n")
     );
     moved
+}
+
+/// What went wrong. The host's clock stands still in a vector and the kernel's does not: one that fails while a second
+/// ends, with which limits by the second begin anew, says nothing and is played again.
+fn play_in_one_second(vector: &Vector, fast: bool, kernel: &mut Kernel) -> anyhow::Result<Option<String>> {
+    let mut problem = None;
+    for _ in 0..TRIES {
+        kernel.renew()?;
+        let second = now().coarse();
+        problem = vector.run(kernel).and_then(|there| compare(vector, fast, &there)).err();
+        if problem.is_none() || now().coarse() == second {
+            break;
+        }
+    }
+    Ok(problem)
 }
 
 /// Whether the host's answers are the kernel's, byte for byte where nothing is drawn at random.

@@ -4,7 +4,7 @@ use core::mem::{size_of, zeroed};
 use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::{__sk_buff, bpf_redir_neigh};
-use aya_ebpf::helpers::generated::bpf_redirect_neigh;
+use aya_ebpf::helpers::generated::{bpf_redirect_neigh, bpf_skb_change_head};
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
 use passthrough_common::abi::Reason;
@@ -13,6 +13,7 @@ use passthrough_common::path::sweep::Sweep;
 use passthrough_common::path::{Action, Edit, Hook, Verdict, step};
 use passthrough_common::proto::Flow;
 use passthrough_common::seam::Hop;
+use passthrough_common::wire::ethernet;
 
 use super::packet::Skb;
 use super::{Kernel, tables};
@@ -79,7 +80,7 @@ fn begin<const STEP: u32>(context: &TcContext, passed: u32) -> i32 {
     }
     match verdict.action() {
         Action::Pass => NEXT,
-        Action::Redirect => redirect(&hop),
+        Action::Redirect => redirect(&context, flow.ip_at, &hop),
         _ => {
             if is_rare(step) {
                 debug!(context, "step {} dropped a packet for reason {}", step as u32, verdict.reason_code());
@@ -153,9 +154,14 @@ const fn wants_room(step: Step, reason: u8) -> bool {
     reason == Reason::TableFull as u8 || (is_rare(step) && matches!(reason, PORTS | BLOCK | HOST))
 }
 
-/// Sends the packet out by a way of which the kernel resolves the neighbour.
+/// Sends the packet, whose IP header is at `ip_at`, out by a way of which the kernel resolves the neighbour.
 #[inline(always)]
-fn redirect(hop: &Hop) -> i32 {
+fn redirect(context: &TcContext, ip_at: u32, hop: &Hop) -> i32 {
+    // The kernel drops what it is to redirect without a link header, as from PPP; what it holds counts nothing.
+    // SAFETY: the context pointer is the kernel's; nothing of the packet is used any more.
+    if ip_at == 0 && unsafe { bpf_skb_change_head(context.skb.skb, ethernet::LEN, 0) } != 0 {
+        return SHOT;
+    }
     // SAFETY: all fields are integers or unions of integers: zero is a value of each.
     let mut neighbour: bpf_redir_neigh = unsafe { zeroed() };
     neighbour.nh_family = AF_INET;

@@ -8,8 +8,8 @@ table inet filter {
         type filter hook forward priority 0; policy drop;
         ct state established,related accept
         ct state invalid drop
-        iifname { "br0", "lan0" } oifname "wan0" tcp dport 8080 drop
-        iifname { "br0", "lan0" } oifname "wan0" accept
+        iifname { "br0", "lan0", "lan1" } oifname { "wan0", "ppp0" } tcp dport 8080 drop
+        iifname { "br0", "lan0", "lan1" } oifname { "wan0", "ppp0" } accept
     }
 }
 "#;

@@ -17,6 +17,7 @@ pub mod namespace;
 pub mod offload;
 pub mod sniffer;
 mod topology;
+pub mod wire;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

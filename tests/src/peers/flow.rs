@@ -14,9 +14,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::{Peer, Round};
 use crate::wait;
 
-/// When a payload counts as lost. Nothing is sent twice, so what the gateway drops is lost however long one waits; and
-/// loading programs on a machine of two processors can keep an answer from its reader for most of a second.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// When a payload counts as lost. Nothing is sent twice, so what the gateway drops is lost however long one waits; and a
+/// busy machine of two processors can keep an answer from its reader for seconds.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -37,21 +37,16 @@ pub struct Flow {
 impl Flow {
     /// Moves payloads, one after the other, a few milliseconds apart.
     pub fn start(what: &str, peer: impl Peer + 'static) -> Result<Flow> {
-        Flow::paced(what, peer, Duration::from_millis(3), ANSWER_WITHIN)
+        Flow::paced(what, peer, Duration::from_millis(3))
     }
 
-    /// The same with another pause between an answer and the next payload, and another time to wait for one.
-    pub fn paced(
-        what: &str,
-        mut peer: impl Peer + 'static,
-        pause: Duration,
-        patience: Duration,
-    ) -> Result<Flow> {
+    /// The same with another pause between an answer and the next payload.
+    pub fn paced(what: &str, mut peer: impl Peer + 'static, pause: Duration) -> Result<Flow> {
         let shared = Arc::new(Shared::default());
         let inner = Arc::clone(&shared);
         let work = move || {
             while !inner.stop.load(Ordering::Relaxed) {
-                match peer.round(patience) {
+                match peer.round(ANSWER_WITHIN) {
                     Ok(Round::Answered) => inner.answered.fetch_add(1, Ordering::Relaxed),
                     Ok(Round::Lost) => inner.lost.fetch_add(1, Ordering::Relaxed),
                     Err(error) => {

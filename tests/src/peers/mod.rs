@@ -236,7 +236,7 @@ pub fn open_all(
                 threads.push(scope.spawn(move || -> Result<_> {
                     let mut peer = open(protocol, client, protocol.server(), patience)?;
                     let what = || format!("{} of {}", protocol.name(), client.name);
-                    peer.exchange(count, Duration::from_secs(2)).with_context(what)?;
+                    peer.exchange(count, flow::ANSWER_WITHIN).with_context(what)?;
                     Ok((protocol, peer))
                 }));
             }

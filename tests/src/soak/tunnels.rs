@@ -16,9 +16,6 @@ use crate::{
 
 /// How long a tunnel may take to come up.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// When a payload counts as lost: long after a host that takes the processors away for seconds has given them back, since what the
-/// gateway drops is lost however long one waits.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// From one packet of a tunnel to the next: many tunnels leave the machine room for what is hostile.
 const PAUSE: Duration = Duration::from_millis(20);
 /// From one message of a control connection to the next.
@@ -59,7 +56,7 @@ pub fn open(friends: &[Host], talker: &Host) -> Result<Vec<Tunnel>> {
 }
 
 fn flow(name: &str, peer: impl Peer + 'static, pause: Duration) -> Result<Tunnel> {
-    Ok((name.to_owned(), Flow::paced(name, peer, pause, ANSWER_WITHIN)?))
+    Ok((name.to_owned(), Flow::paced(name, peer, pause)?))
 }
 
 /// IKE's own messages: is the server still there?

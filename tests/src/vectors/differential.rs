@@ -11,7 +11,7 @@ use passthrough_common::abi::{Class, Ranges, Reason, Settings, Switch, Ticks};
 use super::corpus::corpus;
 use super::draw::Draw;
 use super::host::Host;
-use super::kernel::{Before, Kernel};
+use super::kernel::{Before, Kernel, now};
 use super::mutate::{self, ADDRESSES, is_from_inside};
 use super::play::{Counted, Device, Fate, Outcome, Place};
 use super::state::State;
@@ -349,13 +349,6 @@ fn next_frame(draw: &mut Draw, corpus: &[Vec<u8>], remembered: &[Passed]) -> (Pl
     // What a client sends to an outside address never gets as far as WAN egress.
     let to_gateway = frame.get(30..ADDRESSES.end) == Some(&E.to_be_bytes());
     (if place == Place::Out && to_gateway { Place::Lan } else { place }, frame)
-}
-
-/// The kernel's coarse clock, as the programs read it.
-fn now() -> Ticks {
-    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC_COARSE)
-        .expect("every Linux has a coarse clock");
-    Ticks::from_ns(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -366,6 +366,13 @@ impl Kernel {
     }
 }
 
+/// The kernel's coarse clock, as the programs read it.
+pub fn now() -> Ticks {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC_COARSE)
+        .expect("every Linux has a coarse clock");
+    Ticks::from_ns(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+}
+
 /// Runs a program on a frame in this context; what it answers, and the frame afterwards.
 fn test_run(
     name: &str,
