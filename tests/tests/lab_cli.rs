@@ -36,6 +36,7 @@ fn words_that_make_no_sense_are_refused_in_one_line_and_leave_nothing() -> Resul
         ("up --wan wan0 --lan br0 --port-block 64 --subscribers 192.168.0.0/21", "1008 blocks"),
         ("up --wan wan0 --lan br0 --ipsec-addresses all", "each"),
         ("up --wan wan0 --lan br0 --host-sessions 4000000000", "4000000000"),
+        ("up --wan wan0 --lan br0 --host-connections 4000000000", "4000000000"),
         ("up --wan wan0 --lan br0 --host-rate many", "many"),
         ("up --config /nonexistent/passthrough.toml", "/nonexistent/passthrough.toml"),
         ("enable ipsek", "ipsek"),
@@ -138,6 +139,31 @@ fn a_host_above_its_limit_is_seen_in_the_statistics() -> Result<()> {
     let limit = &stats["limits"].as_array().context("no limits")?[1];
     ensure!(limit["most"].is_null() && limit["has"] == 6, "{limit}");
     Ok(())
+}
+
+#[test]
+fn pptp_connections_above_a_hosts_limit_are_refused_until_others_are_gone() -> Result<()> {
+    let lab = small_lab()?;
+    let _site = Site::start(&lab.s, SourcePort::Any)?;
+    lab.cli.succeed("up --wan wan0 --lan br0 --enable pptp --host-connections 1")?;
+    let open = || peers::open(Protocol::Pptp, &lab.clients[0], SERVER_S, Duration::from_secs(2));
+    let first = open()?;
+    ensure!(open().is_err(), "a second connection is not refused");
+    let limit = || -> Result<serde_json::Value> {
+        let stats: serde_json::Value = serde_json::from_str(&lab.cli.run("stats --json")?.stdout)?;
+        let limits = stats["limits"].as_array().context("no limits")?;
+        let ours = limits.iter().find(|limit| limit["limit"] == "PPTP control connections of a host");
+        ours.cloned().context("not among them")
+    };
+    let before = limit()?;
+    ensure!(before["most"] == 1 && before["has"] == 1 && before["host"] == "192.168.1.10", "{before}");
+    ensure!(before["refused"].as_u64() > Some(0), "{before}");
+    drop(first);
+    // Ends the sessions; what is left of their connections goes with them.
+    lab.cli.succeed("disable pptp")?;
+    ensure!(limit()?["has"] == 0, "{}", limit()?);
+    lab.cli.succeed("enable pptp")?;
+    open().map(drop)
 }
 
 /// Proves: C3.

@@ -2,18 +2,41 @@
 
 use super::Ticks;
 
-/// Key of the table of inside hosts: the IPv4 address.
-#[repr(transparent)]
+/// What is counted of an inside host.
+#[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct HostKey(pub u32);
+pub enum Share {
+    /// Sessions, of what goes by ports and identifiers.
+    Sessions = 0,
+    /// PPTP control connections whose streams are read.
+    Connections = 1,
+}
 
-/// What an inside host has open, of what goes by ports and identifiers.
+/// Key of the table of inside hosts.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct HostKey {
+    /// The host's IPv4 address.
+    pub address: u32,
+    /// [`Share`].
+    pub share: u32,
+}
+
+impl HostKey {
+    /// Of this host and share.
+    #[inline(always)]
+    pub const fn new(address: u32, share: Share) -> HostKey {
+        HostKey { address, share: share as u32 }
+    }
+}
+
+/// What an inside host has open of one [`Share`].
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Host {
-    /// Its sessions. As a signed number: a count that two processors have taken to different records may fall below zero.
-    pub sessions: u32,
-    /// In which second of the clock ([`Host::second`]) it last opened a session.
+    /// How many. As a signed number: a count that two processors have taken to different records may fall below zero.
+    pub held: u32,
+    /// In which second of the clock ([`Host::second`]) it last opened one.
     pub second: u32,
     /// How many it has opened in that second.
     pub opened: u32,
@@ -33,4 +56,4 @@ impl Host {
     }
 }
 
-const _: () = assert!(size_of::<Host>() == 12 && size_of::<HostKey>() == 4);
+const _: () = assert!(size_of::<Host>() == 12 && size_of::<HostKey>() == 8);

@@ -25,7 +25,7 @@ pub use control::{Call, Control, Field, Stream};
 pub use count::{Counter, Event};
 pub use exit::{Epoch, Exit};
 pub use forward::Forward;
-pub use host::{Host, HostKey};
+pub use host::{Host, HostKey, Share};
 pub use peers::{Peer, PeerKey, Peers};
 pub use ranges::{Range, Ranges};
 pub use reason::Reason;
@@ -34,4 +34,4 @@ pub use settings::{Filtering, Interface, Link, Settings, Side};
 pub use ticks::Ticks;
 
 /// Version of everything in this module; kept in [`Settings::version`] and compared before pinned maps are reused.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;

@@ -10,7 +10,7 @@ pub mod map {
     pub const SESSIONS: &str = "SESSIONS";
     /// `BindingKey` -> `Binding`.
     pub const BINDINGS: &str = "BINDINGS";
-    /// `HostKey` -> `Host`: inside hosts that have sessions.
+    /// `HostKey` -> `Host`: what inside hosts have open.
     pub const HOSTS: &str = "HOSTS";
     /// `FragmentKey` -> `Fragment`; least recently used leave first.
     pub const FRAGMENTS: &str = "FRAGMENTS";

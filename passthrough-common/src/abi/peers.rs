@@ -5,6 +5,12 @@ use super::Ticks;
 /// Most inside hosts for one server, outside address and protocol.
 pub const PEERS: usize = 64;
 
+/// SPIs of one host to one server that may come unpaired within a minute (`conformance.md` section 8 rule 12).
+pub const SPIS: u16 = 64;
+
+/// Unknown inbound SPIs from one server in a second (rule 12).
+pub const UNKNOWN_SPIS: u16 = 50;
+
 /// Key of the peer table: one server as seen from one outside address.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -57,6 +63,8 @@ pub mod window {
     pub const PAIRED: u16 = 1 << 4;
     /// The host has sent ESP since the last inbound SPI was learned for it.
     pub const SPOKE: u16 = 1 << 5;
+    /// The last exchange that could make an association was begun by the server.
+    pub const ASKED: u16 = 1 << 6;
     /// From this bit on: how many SPIs came without being paired, within a minute (rule 12).
     pub const SPIS_SHIFT: u16 = 8;
 }

@@ -98,9 +98,13 @@ pub struct Settings {
     pub pool: Ranges,
     /// The inside hosts that have a block, in the order of their blocks.
     pub subscribers: Ranges,
+    /// Most PPTP control connections of an inside host; 0 for no limit.
+    pub host_connections: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 296);
+const _: () = assert!(size_of::<Settings>() == 304);
 
 /// A class's byte. By shifts, not by index: LLVM knows that a class is in bounds and leaves the mask out, and the
 /// verifier (6.18: "R8 max value is outside of the allowed memory range") does not.
@@ -152,6 +156,8 @@ impl Settings {
             host_rate: 0,
             pool: Ranges::NONE,
             subscribers: Ranges::NONE,
+            host_connections: 256,
+            reserved: 0,
         }
     };
 

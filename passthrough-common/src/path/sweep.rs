@@ -1,7 +1,8 @@
-//! Sweep: removes sessions that are over, or those that the operator wants gone.
+//! Sweep: removes sessions that are over, or those that the operator wants gone, and what is left of connections without a
+//! session.
 
 use crate::abi::{Class, Session, SessionKey, Ticks, View};
-use crate::proto::halves;
+use crate::proto::{gre_pptp, halves};
 use crate::seam::World;
 use crate::session::idle;
 
@@ -41,6 +42,12 @@ fn is_due<W: World>(world: &W, key: &SessionKey, session: &Session) -> bool {
     // A lease that has not been over for long needs no look at the other half.
     let while_ago = Ticks(world.now().0.wrapping_sub(GRACE.0));
     idle::lease_is_over(session, while_ago) && halves::is_over(world, key, session)
+}
+
+/// Removes the record of this control connection if its session is gone; `true` if it did.
+#[inline(always)]
+pub fn visit_control<W: World>(world: &W, key: &SessionKey) -> bool {
+    gre_pptp::control::remove_if_over(world, key)
 }
 
 /// The bit of a class in [`Sweep::classes`].

@@ -2,7 +2,7 @@
 
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::{
-    BindingKey, Class, Direction, Epoch, Event, Reason, Session, SessionKey, Settings, Ticks, View,
+    BindingKey, Class, Direction, Epoch, Event, Reason, Session, SessionKey, Settings, Share, Ticks, View,
 };
 use crate::seam::{Refused, Table, World};
 use crate::session::{idle, pair};
@@ -124,7 +124,7 @@ pub fn remove<W: World>(world: &W, key: &SessionKey, session: &Session) {
             _ => (session.address, key.local(), key.local_id()),
         };
         if !session.has(flag::OWN) {
-            hosts::give_back(world, inside);
+            hosts::give_back(world, inside, Share::Sessions);
         }
         endpoint::release(world, &BindingKey::new(Direction::Inbound, address, id, key.protocol()));
     }

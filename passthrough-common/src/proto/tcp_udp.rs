@@ -5,7 +5,7 @@
 
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::Filtering;
-use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Space, Switch, View};
+use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Share, Space, Switch, View};
 use crate::seam::{Held, Remote, Table, World};
 use crate::session::port;
 
@@ -155,13 +155,13 @@ fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, flags: u8) -> Result<()
         world.controls().update(&pair.outbound, |control| control.outdated = 1);
     }
     let is_counted = flags & (flag::BOUND | flag::OWN) == flag::BOUND;
-    let counted = if is_counted { hosts::take(world, inside.0) } else { Ok(()) };
+    let counted = if is_counted { hosts::take(world, inside.0, Share::Sessions) } else { Ok(()) };
     let inserted = match counted {
         Ok(()) => halves::insert(world, &pair, Reason::Contended),
         refused => refused,
     };
     if inserted.is_err() && is_counted && counted.is_ok() {
-        hosts::give_back(world, inside.0);
+        hosts::give_back(world, inside.0, Share::Sessions);
     }
     if inserted.is_err() && flags & flag::BOUND != 0 {
         endpoint::release(world, &BindingKey::new(Direction::Inbound, outside.0, outside.1, flow.protocol));

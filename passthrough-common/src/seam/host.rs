@@ -134,27 +134,27 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq + Hash> Table<K, V> for Memory<K, 
 }
 
 macro_rules! held {
-    ($key:ty, $value:ty) => {
+    ($key:ty, $value:ty, $count:ident) => {
         impl Held<$key, $value> for Memory<$key, $value> {
             fn hold(&self, key: &$key) -> Option<u32> {
                 self.update(key, |value| {
-                    value.sessions = value.sessions.wrapping_add(1);
-                    value.sessions.wrapping_sub(1)
+                    value.$count = value.$count.wrapping_add(1);
+                    value.$count.wrapping_sub(1)
                 })
             }
 
             fn release(&self, key: &$key) -> Option<u32> {
                 self.update(key, |value| {
-                    value.sessions = value.sessions.wrapping_sub(1);
-                    value.sessions.wrapping_add(1)
+                    value.$count = value.$count.wrapping_sub(1);
+                    value.$count.wrapping_add(1)
                 })
             }
         }
     };
 }
 
-held!(BindingKey, Binding);
-held!(HostKey, Host);
+held!(BindingKey, Binding, sessions);
+held!(HostKey, Host, held);
 
 /// The gateway of `conformance.md` section 0 in memory: LAN 192.168.1.0/24 (L = .1), WAN E = 203.0.113.1/24, everything
 /// else behind R = 203.0.113.254.

@@ -10,7 +10,7 @@ use passthrough_common::abi::{
     Binding, BindingKey, Control, Forward, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session,
     SessionKey, Settings, Ticks,
 };
-use passthrough_common::path::sweep::{Sweep, visit};
+use passthrough_common::path::sweep::{Sweep, visit, visit_control};
 use passthrough_common::seam::{Clock, Held, Refused, Table, Tables};
 
 use super::Kernel;
@@ -76,27 +76,27 @@ table!(ControlTable, HashMap, SessionKey, Control);
 table!(PeerTable, HashMap, PeerKey, Peers);
 
 macro_rules! held {
-    ($name:ident, $key:ty, $value:ty) => {
+    ($name:ident, $key:ty, $value:ty, $count:ident) => {
         impl Held<$key, $value> for $name {
             #[inline(always)]
             fn hold(&self, key: &$key) -> Option<u32> {
                 let value = self.0.get_ptr_mut(key)?;
                 // SAFETY: a value stays until the program ends.
-                Some(unsafe { add(&raw mut (*value).sessions, 1) })
+                Some(unsafe { add(&raw mut (*value).$count, 1) })
             }
 
             #[inline(always)]
             fn release(&self, key: &$key) -> Option<u32> {
                 let value = self.0.get_ptr_mut(key)?;
                 // SAFETY: as above. Adds all ones, since BPF has no atomic subtraction.
-                Some(unsafe { add(&raw mut (*value).sessions, u32::MAX) })
+                Some(unsafe { add(&raw mut (*value).$count, u32::MAX) })
             }
         }
     };
 }
 
-held!(BindingTable, BindingKey, Binding);
-held!(HostTable, HostKey, Host);
+held!(BindingTable, BindingKey, Binding, sessions);
+held!(HostTable, HostKey, Host, held);
 
 /// Adds to a count in one atomic step; the count before.
 ///
@@ -187,11 +187,11 @@ struct Visit {
     removed: u64,
 }
 
-/// Visits every session; the number of entries removed.
+/// Visits every session, and then every control connection; the number of entries removed of the session table.
 #[inline(never)]
 pub fn sweep(kernel: &Kernel<__sk_buff>, sweep: &Sweep) -> u64 {
     let mut visit = Visit { skb: kernel.context, sweep: *sweep, removed: 0 };
-    // SAFETY: the callback has the signature that the helper wants, and `visit` outlives the call.
+    // SAFETY: the callbacks have the signature that the helper wants, and `visit` outlives the calls.
     unsafe {
         bpf_for_each_map_elem(
             (&raw const maps::SESSIONS).cast_mut().cast::<c_void>(),
@@ -199,8 +199,28 @@ pub fn sweep(kernel: &Kernel<__sk_buff>, sweep: &Sweep) -> u64 {
             (&raw mut visit).cast::<c_void>(),
             0,
         );
+        bpf_for_each_map_elem(
+            (&raw const maps::CONTROLS).cast_mut().cast::<c_void>(),
+            visit_control_entry as *mut c_void,
+            (&raw mut visit).cast::<c_void>(),
+            0,
+        );
     }
     visit.removed
+}
+
+/// One control connection of the sweep.
+unsafe extern "C" fn visit_control_entry(
+    _map: *mut c_void,
+    key: *const SessionKey,
+    _control: *mut Control,
+    context: *mut Visit,
+) -> i64 {
+    // SAFETY: the helper hands over valid pointers to a key and the context given to it.
+    let (key, skb) = unsafe { (*key, (*context).skb) };
+    let Some(kernel) = Kernel::new(skb) else { return 1 };
+    visit_control(&kernel, &key);
+    0
 }
 
 /// One entry of the sweep.

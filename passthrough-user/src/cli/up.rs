@@ -71,6 +71,9 @@ pub struct Up {
     /// Most sessions that one inside host may open in a second; 0 for no limit [default: 0]
     #[arg(long, value_name = "N")]
     host_rate: Option<u32>,
+    /// Most PPTP control connections of one inside host; 0 for no limit [default: 256]
+    #[arg(long, value_name = "N")]
+    host_connections: Option<u32>,
     /// File with the same words, as TOML; options on the command line win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -121,6 +124,7 @@ impl Up {
             sessions: self.sessions,
             host_sessions: self.host_sessions,
             host_rate: self.host_rate,
+            host_connections: self.host_connections,
         };
         Plan::read(words.over(file))
     }

@@ -47,6 +47,8 @@ pub struct File {
     pub host_sessions: Option<u32>,
     /// Most sessions that one inside host may open in a second.
     pub host_rate: Option<u32>,
+    /// Most PPTP control connections of one inside host.
+    pub host_connections: Option<u32>,
 }
 
 /// Reads a file. Its faults are usage errors of one line, with the line number where there is one.

@@ -57,6 +57,8 @@ pub struct Words {
     pub host_sessions: Option<u32>,
     /// Most sessions that one inside host may open in a second; 0 for no limit.
     pub host_rate: Option<u32>,
+    /// Most PPTP control connections of one inside host; 0 for no limit.
+    pub host_connections: Option<u32>,
 }
 
 impl Words {
@@ -83,6 +85,7 @@ impl Words {
             sessions: self.sessions.or(file.sessions),
             host_sessions: self.host_sessions.or(file.host_sessions),
             host_rate: self.host_rate.or(file.host_rate),
+            host_connections: self.host_connections.or(file.host_connections),
         }
     }
 }
@@ -114,6 +117,8 @@ pub struct Plan {
     pub host_sessions: Option<u32>,
     /// Most sessions that one inside host may open in a second; 0 for no limit.
     pub host_rate: Option<u32>,
+    /// Most PPTP control connections of one inside host; 0 for no limit.
+    pub host_connections: Option<u32>,
 }
 
 /// Least and most sessions that may be asked for. A session is two entries of 112 bytes with
@@ -148,7 +153,11 @@ impl Plan {
                 SESSIONS.end()
             )));
         }
-        let most = [("sessions", words.host_sessions), ("new sessions a second", words.host_rate)];
+        let most = [
+            ("sessions", words.host_sessions),
+            ("new sessions a second", words.host_rate),
+            ("PPTP connections", words.host_connections),
+        ];
         for (what, most) in most {
             if let Some(most) = most.filter(|most| most > SESSIONS.end()) {
                 return Err(usage(format!(
@@ -169,6 +178,7 @@ impl Plan {
             sessions: words.sessions,
             host_sessions: words.host_sessions,
             host_rate: words.host_rate,
+            host_connections: words.host_connections,
             forwards,
         })
     }
@@ -239,6 +249,7 @@ mod tests {
             Words { sessions: Some(1), ..words("eth0") },
             Words { host_sessions: Some(u32::MAX), ..words("eth0") },
             Words { host_rate: Some(u32::MAX), ..words("eth0") },
+            Words { host_connections: Some(u32::MAX), ..words("eth0") },
             Words { forward: vec!["tcp 80".into()], ..words("eth0") },
             Words { enable: vec!["ipsek".into()], ..words("eth0") },
             Words::default(),

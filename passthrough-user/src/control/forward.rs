@@ -14,13 +14,14 @@ use passthrough_common::{
 
 use super::{
     listeners::{self, Listener},
-    network, now, quiesce,
+    network, quiesce,
 };
 use crate::{
     config::{
         Network, Prefix,
         forward::{Rule, Service},
     },
+    loader::run::Sweep,
     tables::Tables,
 };
 
@@ -177,7 +178,8 @@ pub fn remove(tables: &Tables, services: &[Service], host: Option<Ipv4Addr>) -> 
     tables.write_forwards(&standing, &kept)?;
     quiesce()?;
     let entries = tables.remove_sessions(|key, session| gone.iter().any(|rule| made(rule, key, session)))?;
-    tables.remove_orphans(now())?;
+    // What belonged to them.
+    super::sweep(tables, &Sweep::default())?;
     Ok(Gone { rules: gone, entries })
 }
 

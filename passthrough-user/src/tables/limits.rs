@@ -2,7 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use passthrough_common::abi::{Host, HostKey, Reason, Settings, control::CALLS, names::map, peers::PEERS};
+use passthrough_common::abi::{
+    Host, HostKey, Reason, Settings, Share,
+    control::CALLS,
+    names::map,
+    peers::{PEERS, SPIS, UNKNOWN_SPIS},
+};
 
 use super::{Tables, counters::Counted, snapshot};
 
@@ -26,7 +31,11 @@ impl Tables {
     pub fn limits(&self, counted: &[Counted]) -> anyhow::Result<Vec<Limit>> {
         let settings = self.settings()?;
         let hosts = snapshot(&self.hash::<HostKey, Host>(map::HOSTS)?)?;
-        let busiest = hosts.iter().max_by_key(|(_, host)| host.sessions as i32);
+        let busiest = |share: Share| {
+            let of = hosts.iter().filter(|(key, _)| key.share == share as u32);
+            let most = of.max_by_key(|(_, host)| host.held as i32);
+            most.map(|(key, host)| (Ipv4Addr::from(key.address), u64::from(host.held)))
+        };
         let sessions = u64::from(self.map(map::SESSIONS)?.info()?.max_entries()) / 2;
         let limit = |of, most: u64, reason: Reason| Limit {
             of,
@@ -38,14 +47,24 @@ impl Tables {
         Ok(vec![
             limit("sessions", sessions, Reason::TableFull),
             Limit {
-                nearest: busiest.map(|(key, host)| (Ipv4Addr::from(key.0), u64::from(host.sessions))),
+                nearest: busiest(Share::Sessions),
                 ..limit("sessions of a host", u64::from(settings.host_sessions), Reason::HostSessions)
             },
             limit("new sessions of a host a second", rate(&settings), Reason::HostRate),
             limit("outside ports of an address and protocol", ports(&settings), Reason::PortsExhausted),
             limit("outside ports of a host and protocol", u64::from(settings.block_size), Reason::BlockFull),
             limit("hosts with a block of ports", u64::from(settings.subscribers.count()), Reason::NoBlock),
+            Limit {
+                nearest: busiest(Share::Connections),
+                ..limit(
+                    "PPTP control connections of a host",
+                    u64::from(settings.host_connections),
+                    Reason::HostConnections,
+                )
+            },
             limit("PPTP calls of a control connection", CALLS as u64, Reason::PptpCalls),
+            limit("unpaired ESP SPIs of a host and server a minute", u64::from(SPIS), Reason::EspFlood),
+            limit("unknown ESP SPIs from a server a second", u64::from(UNKNOWN_SPIS), Reason::EspFlood),
             limit("hosts of a VPN server", PEERS as u64, Reason::PeerLimit),
         ])
     }

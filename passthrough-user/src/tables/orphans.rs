@@ -1,14 +1,13 @@
-//! Records that outlive what they belong to: control connections without a session, servers nobody talks to.
+//! Records that outlive what they belong to: servers that nobody inside talks to any more.
 //!
-//! The sweep in the kernel sees the session table alone. Neither kind of record does harm - the data path ignores both -
-//! but both tables are small.
+//! The sweep in the kernel does not see them. They do no harm - the data path ignores them - but the table is small.
 
 use std::time::Duration;
 
 use aya::maps::HashMap as KernelHash;
 use aya::maps::MapData;
 use passthrough_common::abi::names::map;
-use passthrough_common::abi::{Control, PeerKey, Peers, Session, SessionKey, Ticks};
+use passthrough_common::abi::{PeerKey, Peers, Ticks};
 
 use super::Tables;
 
@@ -18,18 +17,6 @@ const MEMBERSHIP: Duration = Duration::from_secs(300);
 impl Tables {
     /// Removes them; `now` is the clock that the data path goes by. Answers how many went.
     pub fn remove_orphans(&self, now: Ticks) -> anyhow::Result<u64> {
-        Ok(self.remove_control_orphans()? + self.remove_peer_orphans(now)?)
-    }
-
-    fn remove_control_orphans(&self) -> anyhow::Result<u64> {
-        let sessions: KernelHash<MapData, SessionKey, Session> = self.hash(map::SESSIONS)?;
-        let mut controls: KernelHash<MapData, SessionKey, Control> = self.hash(map::CONTROLS)?;
-        let orphans: Vec<SessionKey> =
-            controls.keys().filter_map(Result::ok).filter(|key| sessions.get(key, 0).is_err()).collect();
-        Ok(orphans.iter().filter(|key| controls.remove(key).is_ok()).count() as u64)
-    }
-
-    fn remove_peer_orphans(&self, now: Ticks) -> anyhow::Result<u64> {
         let mut peers: KernelHash<MapData, PeerKey, Peers> = self.hash(map::PEERS)?;
         let limit = Ticks::from_secs(MEMBERSHIP.as_secs() as u32);
         let silent =

@@ -205,6 +205,7 @@ impl Pair {
     pub fn state(&self) -> &'static str {
         let any = |flags| self.halves().any(|(_, session)| session.has(flags));
         match (self.protocol(), self.outbound(), self.inbound()) {
+            _ if any(flag::TENTATIVE) => "tentative",
             (TCP, Some((_, one)), Some((_, other))) => {
                 let fins = [one, other].iter().filter(|half| half.has(flag::FIN)).count();
                 match (tcp::idle(&one, &other), fins) {
@@ -216,7 +217,6 @@ impl Pair {
                 }
             }
             (TCP, ..) => "opening",
-            (ESP, ..) if any(flag::TENTATIVE) => "tentative",
             (ESP, ..) if any(flag::LEARNED) => "learned",
             (ESP, ..) => "certain",
             (GRE, Some(_), None) | (GRE, None, Some(_)) if self.class() == Class::Pptp => "opening",

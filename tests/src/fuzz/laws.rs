@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use passthrough_common::abi::session::flag;
-use passthrough_common::abi::{BindingKey, Class, Direction, HostKey, Reason, View};
+use passthrough_common::abi::{BindingKey, Class, Direction, HostKey, Reason, Share, View};
 use passthrough_common::session::pair;
 
 use crate::vectors::play::{Fate, Outcome, Place};
@@ -216,14 +216,17 @@ pub fn of_tables(state: &State) {
             Direction::Outbound => assert!(noted, "a binding's outside end: {key:?} {binding:?}"),
         }
     }
-    let mut held: HashMap<u32, u32> = HashMap::new();
+    let mut held: HashMap<HostKey, u32> = HashMap::new();
     for (key, session) in &state.sessions {
         if key.view() == View::Inbound && session.has(flag::BOUND) && !session.has(flag::OWN) {
-            *held.entry(session.address).or_default() += 1;
+            *held.entry(HostKey::new(session.address, Share::Sessions)).or_default() += 1;
         }
     }
-    for (HostKey(address), host) in &state.hosts {
-        assert_eq!(held.remove(address).unwrap_or(0), host.sessions, "sessions of host {address:#x}");
+    for key in state.controls.keys() {
+        *held.entry(HostKey::new(key.local(), Share::Connections)).or_default() += 1;
     }
-    assert!(held.is_empty(), "sessions of hosts that are not in the table: {held:x?}");
+    for (key, host) in &state.hosts {
+        assert_eq!(held.remove(key).unwrap_or(0), host.held, "what a host has: {key:x?}");
+    }
+    assert!(held.is_empty(), "what hosts have that are not in the table: {held:x?}");
 }

@@ -149,7 +149,10 @@ impl Life {
         match what % 4 {
             0 => self.set(|settings| settings.options ^= u32::from(value) & 7),
             1 => self.set(|settings| settings.filtering = [value % 3, value / 3 % 3]),
-            2 => self.set(|settings| settings.host_sessions = u32::from(value) % 8),
+            2 => self.set(|settings| {
+                (settings.host_sessions, settings.host_connections) =
+                    (u32::from(value) % 8, u32::from(value) % 4);
+            }),
             _ if self.sides[0].gateway.forwards.is_empty() => {
                 let (protocol, port) =
                     [(17, 53), (17, 500), (17, 1701), (6, 1723), (47, 0), (50, 0)][usize::from(value) % 6];
@@ -241,6 +244,9 @@ impl Life {
                 if side.gateway.sessions.dump().iter().any(|(other, _)| *other == key) {
                     sweep::visit(&side.gateway, &Sweep::default(), &key, &session);
                 }
+            }
+            for (key, _) in side.gateway.controls.dump() {
+                sweep::visit_control(&side.gateway, &key);
             }
         }
         self.before = State::of(&self.sides[1].gateway);

@@ -154,6 +154,8 @@ impl Stage {
             let ruleset = format!("{PLAIN}{helpers}");
             self.lab.load_firewall(&ruleset).context("masquerade could not be set up")?;
         }
+        // What tunnels of earlier scenarios sent while nobody translated.
+        self.lab.sniffer.forget();
         self.way = Some(way);
         Ok(())
     }

@@ -1,15 +1,12 @@
 //! Who may claim what comes from the server: an inbound SPI or an initiator SPI that nobody has (rules 6, 7, 9 and 12; R11).
 
-use crate::abi::peers::{PEERS, window};
+use crate::abi::peers::{PEERS, UNKNOWN_SPIS, window};
 use crate::abi::{PeerKey, Peers, Reason, Ticks};
 use crate::seam::{Table, World};
 
 use super::debts;
 use super::learn::{self, Hosts, Survey};
 use super::peers::{LAZY, count, generations, is_exclusive, is_member, is_open, with, within};
-
-/// Unknown inbound SPIs from one server in a second (rule 12).
-const UNKNOWN_PER_SECOND: u16 = 50;
 
 /// An inbound SPI that nobody has, as a packet shows it, and whom it is given to.
 #[derive(Clone, Copy)]
@@ -34,7 +31,7 @@ fn admit(record: &mut Peers, now: Ticks, generations: u16, unsolicited: Reason) 
         record.unknown_since = now;
         record.unknown = 0;
     }
-    if record.unknown >= UNKNOWN_PER_SECOND {
+    if record.unknown >= UNKNOWN_SPIS {
         return Err(Reason::EspFlood);
     }
     record.unknown += 1;
@@ -97,29 +94,73 @@ pub fn claim<W: World>(world: &W, key: &PeerKey, claim: &mut Claim) -> Result<()
     Ok(())
 }
 
-/// The only host of K, for an unknown initiator SPI from the server (R11).
+/// An initiator SPI that nobody has, as a server shows it, and whom it means by it.
+#[derive(Clone, Copy)]
+pub struct Meant {
+    /// Whether it begins an association; it goes on with one otherwise.
+    pub begins: bool,
+    /// The host; 0 until decided.
+    pub host: u32,
+    /// Whether it could be another.
+    pub guessed: bool,
+}
+
+/// The host that the server means by an unknown initiator SPI: the only one of K (R11). Of several, if it goes on with an
+/// association, the one with which it may have rekeyed it last (RFC 7296 section 2.18): the new SPIs are agreed on under
+/// encryption, and a server that rekeys may speak first.
 ///
 /// # Errors
 ///
 /// [`Reason::Unsolicited`], [`Reason::IkeAmbiguous`], [`Reason::EspFlood`].
-#[inline(always)]
-pub fn sole<W: World>(world: &W, key: &PeerKey) -> Result<u32, Reason> {
+#[inline(never)]
+pub fn meant<W: World>(world: &W, key: &PeerKey, meant: &mut Meant) -> Result<(), Reason> {
     let now = world.now();
     let generations = generations(world.settings());
-    let found = world.peers().update(key, |record| {
+    // Those that the server has asked stand in the survey's windows and among the old; nobody else does.
+    let mut survey = Survey::empty(key.server());
+    let admitted = world.peers().update(key, |record| {
         admit(record, now, generations, Reason::Unsolicited)?;
-        let mut members = Hosts::none(key.server());
         let mut index = 0;
         while index < PEERS {
             let peer = &record.hosts[index];
             if is_member(peer, now) {
-                members.add(peer.host);
+                survey.members.add(peer.host);
+                if peer.window & window::ASKED != 0 {
+                    survey.old.add(peer.host);
+                    if is_exclusive(peer, now) {
+                        survey.exclusive.add(peer.host);
+                    } else if is_open(peer, now) {
+                        survey.lazy.add(peer.host);
+                    }
+                }
             }
             index += 1;
         }
-        if members.is_empty() { Err(Reason::Unsolicited) } else { members.only().ok_or(Reason::IkeAmbiguous) }
+        Ok(())
     });
-    found.unwrap_or(Err(Reason::Unsolicited))
+    admitted.unwrap_or(Err(Reason::Unsolicited))?;
+    if survey.members.is_empty() {
+        return Err(Reason::Unsolicited);
+    }
+    if let Some(host) = survey.members.only() {
+        meant.host = host;
+        return Ok(());
+    }
+    let latest = if !survey.exclusive.is_empty() {
+        survey.exclusive.only()
+    } else if !survey.lazy.is_empty() {
+        survey.lazy.only()
+    } else {
+        survey.old.only()
+    };
+    match latest {
+        Some(host) if !meant.begins => {
+            meant.host = host;
+            meant.guessed = true;
+            Ok(())
+        }
+        _ => Err(Reason::IkeAmbiguous),
+    }
 }
 
 /// An inbound SPI was learned for the host: its window closes. `false` if it came without a window and too many did.

@@ -14,6 +14,7 @@
 //! which hosts are remembered; until nothing of that kind has been seen for so long, the record is not *settled*,
 //! and what is bound before the last such sign stays tentative.
 
+use crate::abi::peers::window;
 use crate::abi::{Peer, PeerKey, Peers, Ticks};
 use crate::seam::{Table, World};
 
@@ -95,6 +96,7 @@ pub fn forgive<W: World>(world: &W, key: &PeerKey, host: u32) {
                 peer.unsent -= 1;
                 peer.owed -= 1;
             }
+            peer.window &= !window::ASKED;
             owes
         });
         if forgiven == Some(true) {

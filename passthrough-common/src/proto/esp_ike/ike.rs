@@ -1,16 +1,17 @@
 //! IKE on UDP 500 where the port is kept: sessions by initiator SPI, and the exchanges that announce new SPIs.
 
 use crate::abi::peers::IPSEC;
-use crate::abi::session::Rewrite;
+use crate::abi::session::{Rewrite, flag};
 use crate::abi::{Class, Event, Forward, PeerKey, Reason, SessionKey, Space, Switch, View};
 use crate::proto::{Flow, halves, number};
 use crate::seam::{Packet, Table, World};
 use crate::wire;
 use crate::wire::ike::Exchange;
 
+use super::claims::{self, Meant};
 use super::peers::{self, Sent};
 use super::turns::{self, Cause};
-use super::{Ends, claims, debts, initiator_key, own_flag, table};
+use super::{Ends, debts, initiator_key, own_flag, table};
 
 #[inline(always)]
 const fn key(view: View, server: u32, local: u32, initiator: u32) -> SessionKey {
@@ -25,12 +26,13 @@ fn exchange<P: Packet>(packet: &P, flow: &Flow) -> Result<Exchange, Reason> {
     Ok(Exchange::parse(exchange, message_id))
 }
 
-/// Both halves of a session by initiator SPI; the port stays 500. The inbound one first: it must be unique.
+/// Both halves of a session by initiator SPI; the port stays 500. The inbound one first: it must be unique. `flags` are bits
+/// of [`flag`] beside those of the host.
 #[inline(never)]
-fn make_pair<W: World>(world: &W, ends: &Ends, initiator: u32) -> Result<(), Reason> {
+fn make_pair<W: World>(world: &W, ends: &Ends, initiator: u32, flags: u8) -> Result<(), Reason> {
     let (settings, now) = (world.settings(), world.now());
-    let own = own_flag(settings, ends.host);
-    let mut half = halves::half(settings, now, Class::Ike, Rewrite::Address, (ends.host, 500), own);
+    let flags = flags | own_flag(settings, ends.host);
+    let mut half = halves::half(settings, now, Class::Ike, Rewrite::Address, (ends.host, 500), flags);
     let back = key(View::Inbound, ends.server, ends.outside, initiator);
     table::put(world, &back, &half, Reason::IkeConflict)?;
     half.address = ends.outside;
@@ -57,7 +59,7 @@ pub fn outbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resu
     }
     enlist(world, &ends, sent, known == 0)?;
     if known == 0 {
-        make_pair(world, &ends, initiator)?;
+        make_pair(world, &ends, initiator, 0)?;
     }
     if world.settings().switch(Class::Esp) != Switch::Full {
         return Ok(());
@@ -67,15 +69,29 @@ pub fn outbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resu
         Exchange::QuickMode(id) => (Cause::QuickMode, id),
         Exchange::Request(id) => (Cause::Request, initiator ^ id),
         // Each end counts its own exchanges.
-        Exchange::Response(id) => (Cause::Completed, !(initiator ^ id)),
+        Exchange::Response(id) => (Cause::Answered, !(initiator ^ id)),
     };
     turns::open(world, &ends.peers(), ends.host, cause, number)
 }
 
-/// The host that has this initiator SPI; 0 for none.
+/// The host that has this initiator SPI when one sends with it; 0 for none. A guess is confirmed by its host, and gives way to
+/// any other.
 #[inline(never)]
 fn owner<W: World>(world: &W, ends: &Ends, initiator: u32) -> u32 {
-    table::owner(world, &key(View::Inbound, ends.server, ends.outside, initiator)).unwrap_or(0)
+    let inbound = key(View::Inbound, ends.server, ends.outside, initiator);
+    let host = table::owner(world, &inbound).unwrap_or(0);
+    let was_guessed = world.sessions().update(&inbound, |session| {
+        let guessed = session.has(flag::TENTATIVE);
+        if host == ends.host {
+            session.flags &= !flag::TENTATIVE;
+        }
+        guessed
+    });
+    if host == ends.host || was_guessed != Some(true) {
+        return host;
+    }
+    table::remove(world, &inbound);
+    0
 }
 
 /// Has the host in the server's record, and charges it for an initiator SPI that is `new`.
@@ -98,7 +114,16 @@ fn begins<P: Packet>(packet: &P, flow: &Flow) -> bool {
     packet.u32(at).unwrap_or(1) | packet.u32(at + 4).unwrap_or(1) == 0
 }
 
-/// From a server: to the host that has this initiator SPI, or to the only one that the server can mean (R11).
+/// Charges the host for an initiator SPI under which the server goes on.
+#[inline(never)]
+fn claimed<W: World>(world: &W, peers: &PeerKey, host: u32, exchange: Exchange) -> Result<(), Reason> {
+    if exchange != Exchange::Begin {
+        debts::forgive(world, peers, host);
+    }
+    peers::charge(world, peers, host)
+}
+
+/// From a server: to the host that has this initiator SPI, or to the one that the server must mean (R11).
 /// [`Reason::FirstPacket`] leaves it to the forward of port 500: an association that begins, before any of the server's
 /// clients is asked, and what is for none of them.
 #[inline(always)]
@@ -113,12 +138,20 @@ pub fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resul
             if forwarded && begins(packet, flow) {
                 return Err(Reason::FirstPacket);
             }
-            let host = match claims::sole(world, &peers) {
+            let mut meant = Meant { begins: exchange == Exchange::Begin, host: 0, guessed: false };
+            match claims::meant(world, &peers, &mut meant) {
                 Err(_) if forwarded => return Err(Reason::FirstPacket),
-                sole => sole?,
-            };
-            peers::charge(world, &peers, host)?;
-            make_pair(world, &Ends { server: flow.source, host, outside: flow.destination }, initiator)?;
+                decided => decided?,
+            }
+            let host = meant.host;
+            claimed(world, &peers, host, exchange)?;
+            let flags = if meant.guessed { flag::TENTATIVE } else { 0 };
+            make_pair(
+                world,
+                &Ends { server: flow.source, host, outside: flow.destination },
+                initiator,
+                flags,
+            )?;
             host
         }
     };

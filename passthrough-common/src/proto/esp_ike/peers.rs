@@ -6,7 +6,7 @@
 //! Nothing is locked. Two that take the same free entry leave one host without, which `turns::open` reports as
 //! [`Reason::Contended`].
 
-use crate::abi::peers::{PEERS, window};
+use crate::abi::peers::{PEERS, SPIS, window};
 use crate::abi::{Class, Peer, PeerKey, Peers, Reason, Settings, Ticks};
 use crate::seam::{Refused, Table, World};
 
@@ -20,8 +20,6 @@ const EXCLUSIVE: Ticks = Ticks::from_secs(3);
 pub const LAZY: Ticks = Ticks::from_secs(30);
 /// How long SPIs that are not paired count (rule 12, by rate instead of by number: no count to keep when they expire).
 const MINUTE: Ticks = Ticks::from_secs(60);
-/// SPIs of one host that may come unpaired within [`MINUTE`] (rule 12).
-const SPIS: u16 = 64;
 
 /// What a host has sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +68,7 @@ pub fn is_exclusive(peer: &Peer, now: Ticks) -> bool {
 pub fn count(peer: &mut Peer, now: Ticks) -> bool {
     if !within(now, peer.window_at, MINUTE) {
         // Whatever window this was has been over for long.
-        peer.window &= window::PAIRED | window::SPOKE;
+        peer.window &= window::PAIRED | window::SPOKE | window::ASKED;
         peer.window_at = now;
     }
     if peer.window >> window::SPIS_SHIFT >= SPIS {

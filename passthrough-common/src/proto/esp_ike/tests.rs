@@ -754,6 +754,54 @@ fn a_new_exchange_of_the_server() {
     assert_eq!(lab.replies(S, 0x6, (0x10, 2), 0), Err(Reason::IkeAmbiguous));
 }
 
+/// The server rekeys the host's association under `old`.
+fn is_rekeyed(lab: &Lab, host: u32, old: u64) {
+    assert_eq!(lab.replies(S, old, CHILD, REQUEST), Ok(host));
+    assert_eq!(lab.asks(host, S, old, CHILD, RESPONSE), Ok(OUTSIDE));
+}
+
+/// Proves: R11.
+#[test]
+fn a_server_that_has_rekeyed_goes_on_with_the_host_it_rekeyed_with() {
+    let lab = Lab::new();
+    for (host, spi) in [(A, 0xa), (B, 0xb), (C, 0xc)] {
+        lab.asks(host, S, spi, SA_INIT, REQUEST).unwrap();
+    }
+    assert_eq!(lab.replies(S, 0xf, CHILD, REQUEST), Err(Reason::IkeAmbiguous), "it has rekeyed with nobody");
+    is_rekeyed(&lab, A, 0xa);
+    assert_eq!(lab.replies(S, 0x1, SA_INIT, REQUEST), Err(Reason::IkeAmbiguous), "that would be no rekey");
+    // An association of its own under the new one leaves A the last that was asked.
+    is_rekeyed(&lab, A, 0xa2);
+    lab.wait(4);
+    is_rekeyed(&lab, B, 0xb);
+    assert_eq!(lab.replies(S, 0xb2, INFORMATIONAL, REQUEST), Ok(B), "B was asked later");
+    assert_eq!(lab.replies(S, 0xa3, INFORMATIONAL, REQUEST), Ok(A), "and is through");
+    lab.wait(4);
+    is_rekeyed(&lab, A, 0xa3);
+    assert_eq!(lab.asks(B, S, 0xb2, CHILD, RESPONSE), Err(Reason::EspHold), "B's answer waits for its turn");
+    lab.wait(4);
+    is_rekeyed(&lab, B, 0xb2);
+    lab.wait(4);
+    assert_eq!(lab.replies(S, 0xd, INFORMATIONAL, REQUEST), Err(Reason::IkeAmbiguous), "both of late");
+}
+
+/// Proves: R11, R12.
+#[test]
+fn a_guess_gives_way_to_the_host_that_sends_with_the_initiator_spi() {
+    let lab = Lab::new();
+    lab.asks(A, S, 0xa, SA_INIT, REQUEST).unwrap();
+    lab.asks(B, S, 0xb, SA_INIT, REQUEST).unwrap();
+    is_rekeyed(&lab, A, 0xa);
+    assert_eq!(
+        lab.replies(S, 0xb2, INFORMATIONAL, REQUEST),
+        Ok(A),
+        "B has rekeyed by itself, and nobody knows"
+    );
+    assert_eq!(lab.asks(B, S, 0xb2, INFORMATIONAL, REQUEST), Ok(OUTSIDE));
+    assert_eq!(lab.replies(S, 0xb2, INFORMATIONAL, RESPONSE), Ok(B));
+    assert_eq!(lab.asks(A, S, 0xb2, INFORMATIONAL, REQUEST), Err(Reason::IkeConflict), "it is certain now");
+}
+
 /// Proves: R12.
 #[test]
 fn a_rekeyed_sa_is_learned_from_its_first_outbound_packet() {

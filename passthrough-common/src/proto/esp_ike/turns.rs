@@ -22,6 +22,8 @@ pub enum Cause {
     Request,
     /// The exchange that makes the association ends (rule 3b).
     Completed,
+    /// The same, of an exchange that the server began.
+    Answered,
     /// A quick-mode message, its ID being the number beside: the third one, or an answer, if the server has sent this ID;
     /// else the first.
     QuickMode,
@@ -105,7 +107,13 @@ fn wish<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number: u32
 #[inline(always)]
 fn take_turn(peer: &mut Peer, now: Ticks, (cause, number): (Cause, u32), free: bool) -> Turn {
     let exclusive = is_exclusive(peer, now);
+    match cause {
+        Cause::Answered => peer.window |= window::ASKED,
+        Cause::Completed | Cause::QuickMode => {}
+        Cause::Esp | Cause::OldEsp | Cause::Request => peer.window &= !window::ASKED,
+    }
     let cause = match cause {
+        Cause::Answered => Cause::Completed,
         Cause::QuickMode if number == peer.quick_mode => Cause::Completed,
         Cause::QuickMode => Cause::Request,
         Cause::OldEsp => Cause::Esp,

@@ -8,8 +8,8 @@
 //! held back, and no segment changes its length.
 
 use crate::abi::session::flag;
-use crate::abi::{Class, Direction, Event, Field, Reason, Session, SessionKey, Stream, Switch, View};
-use crate::proto::{Flow, Part, endpoint, number, progress};
+use crate::abi::{Class, Direction, Event, Field, Reason, Session, SessionKey, Share, Stream, Switch, View};
+use crate::proto::{Flow, Part, halves, hosts, number, progress};
 use crate::seam::{Packet, Refused, Table, World};
 use crate::session::tcp::header::{ACK, FIN, RST, SYN};
 use crate::wire::pptp;
@@ -158,10 +158,7 @@ fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment) -> Result<bo
     let other = own ^ 1;
     let answers = segment.has(ACK);
     let serves = answers && own == 0 && line.key.local_id() == pptp::PORT;
-    let opened = if answers && !serves { Err(Refused::Exists) } else { world.open_control(&line.key) };
-    if opened == Err(Refused::Full) {
-        return Err(Reason::TableFull);
-    }
+    let opened = (!answers || serves) && open(world, &line.key)?;
     let start = world.controls().update(&line.key, |control| {
         let (mine, theirs) = (&control.streams[own & 1], &control.streams[other & 1]);
         let older = control.outdated != 0;
@@ -213,7 +210,32 @@ fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment) -> Result<bo
         begin(&mut control.streams[own & 1], segment.sequence);
     });
     let anew = start == Some(Start::Connection) || start == Some(Start::Answer);
-    Ok(anew && opened.is_err())
+    Ok(anew && !opened)
+}
+
+/// Makes the connection's record, if there is none; `true` if it did.
+///
+/// # Errors
+///
+/// [`Reason::TableFull`]; those of [`hosts::take`], since the table is shared by all hosts.
+#[inline(never)]
+fn open<W: World>(world: &W, key: &SessionKey) -> Result<bool, Reason> {
+    let refused = match world.open_control(key) {
+        Ok(()) => match hosts::take(world, key.local(), Share::Connections) {
+            Ok(()) => return Ok(true),
+            Err(reason) => {
+                world.controls().remove(key);
+                reason
+            }
+        },
+        Err(Refused::Exists) => return Ok(false),
+        Err(Refused::Full) => Reason::TableFull,
+    };
+    // Nothing stays of a connection that is refused (conformance G4).
+    if let Some(session) = world.sessions().get(key) {
+        halves::remove(world, key, &session);
+    }
+    Err(refused)
 }
 
 /// Begins a stream at this sequence number.
@@ -356,16 +378,12 @@ fn set_both<W: World>(world: &W, line: &Line, state: u32) {
     });
 }
 
-/// Ends a control connection that is gone: its calls and its record. `key` is its outbound session key.
-///
-/// Call it while the session is still there, or after: without it the outside address is the host's usual
-/// one.
-pub fn end<W: World>(world: &W, key: &SessionKey) {
-    let session = world.sessions().get(key);
-    let outside = match session {
-        Some(session) => session.address,
-        None => endpoint::outside_address(world, key.local()),
-    };
-    call::end_all(world, &Line { key: *key, outside, own: 0 });
-    world.controls().remove(key);
+/// Removes the record of a control connection whose session is gone; `true` if it did. `key` is its outbound session key.
+#[inline(always)]
+pub fn remove_if_over<W: World>(world: &W, key: &SessionKey) -> bool {
+    let is_over = world.sessions().get(key).is_none() && world.controls().remove(key);
+    if is_over {
+        hosts::give_back(world, key.local(), Share::Connections);
+    }
+    is_over
 }

@@ -68,6 +68,23 @@ pub const VECTORS: &[Vector] = &[
             arrives(play, A, &bodies::ike(71, AUTH, INITIATOR));
         },
     ),
+    vector(
+        "kept port 500: a server that has rekeyed an association goes on with the client that it asked",
+        "R11",
+        |play| {
+            play.enable(&[Class::Ike, Class::Esp]);
+            leaves(play, A, &bodies::ike(1, SA_INIT, INITIATOR));
+            leaves(play, B, &bodies::ike(2, SA_INIT, INITIATOR));
+            let asks = |spi| udp((S, 500), (E, 500), &bodies::ike(spi, CHILD, INITIATOR));
+            play.back(asks(3)).drops(Reason::IkeAmbiguous).class(Class::Ike);
+            arrives(play, B, &bodies::ike(2, CHILD, INITIATOR));
+            leaves(play, B, &bodies::ike(2, CHILD, RESPONSE));
+            arrives(play, B, &bodies::ike(3, CHILD, INITIATOR));
+            // The guess gives way to who sends with it.
+            leaves(play, A, &bodies::ike(3, INFORMATIONAL, INITIATOR));
+            arrives(play, A, &bodies::ike(3, INFORMATIONAL, RESPONSE));
+        },
+    ),
     vector("kept port 500: new SPIs of a rekeyed association are learned from the client", "R12", |play| {
         play.enable(&[Class::Ike]);
         leaves(play, A, &bodies::ike(1, SA_INIT, INITIATOR));

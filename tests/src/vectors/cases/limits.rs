@@ -3,7 +3,8 @@
 use passthrough_common::abi::{Class, Host, Reason};
 
 use crate::vectors::frame::{echo, tcp, udp};
-use crate::vectors::{A, B, E, Play, S, T, Vector, vector};
+use crate::vectors::line::{Line, arrives};
+use crate::vectors::{A, B, E, Play, S, T, Vector, bodies, vector};
 
 const SYN: u16 = 0x002;
 
@@ -43,6 +44,19 @@ pub const VECTORS: &[Vector] = &[
         play.out(&theirs).passes(theirs.clone().from(E)).opens(2);
         let known = udp((A, 5000), (S, 53), b"again");
         play.out(&known).passes(known.clone().from(E)).opens(0);
+    }),
+    vector("a host has no more PPTP connections than it may, and what it has goes on", "C4 C11 G4", |play| {
+        play.enable(&[Class::Pptp]);
+        play.set(|settings| settings.host_connections = 2);
+        let mut first = Line::open(play, A, 1025, 1025);
+        Line::open(play, A, 1026, 1026);
+        for _ in 0..2 {
+            play.out(tcp((A, 1027), (S, 1723), SYN, b"")).drops(Reason::HostConnections).opens(0);
+        }
+        Line::open(play, B, 1028, 1028);
+        first.client(play, &bodies::pptp(7, 0x0801, 0, 0), None);
+        first.server(play, &bodies::pptp(8, 0x5500, 0x0801, 1), None);
+        arrives(play, 0x0801, (A, 0x0801));
     }),
 ];
 

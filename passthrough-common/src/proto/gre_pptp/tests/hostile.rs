@@ -232,7 +232,7 @@ fn any_bytes_give_a_verdict() {
             let _ = connection.send(direction, &data[..cut]);
             let _ = connection.send(direction, &data[cut..]);
         }
-        super::super::control::end(&world, &connection.key());
+        connection.expire();
     }
     world.wait(Ticks::from_secs(6));
     for (key, session) in world.sessions.dump() {

@@ -9,7 +9,7 @@ mod splits;
 use core::sync::atomic::{AtomicU16, Ordering};
 use std::vec::Vec;
 
-use super::control::{Read, read};
+use super::control::{self, Read, read};
 use crate::abi::session::Rewrite;
 use crate::abi::{Class, Direction, Event, Reason, Session, SessionKey, Space, Switch, View};
 use crate::proto::{Flow, Part, halves, number, progress};
@@ -172,6 +172,20 @@ impl<'a> Connection<'a> {
 
     pub fn reset(&mut self, direction: Direction, sequence: u32) -> Result<Vec<u8>, Reason> {
         self.segment(direction, sequence, RST, &[])
+    }
+
+    /// Its idle time is over, and the sweep comes by.
+    pub fn expire(&self) {
+        let key = self.key();
+        let session = self.world.sessions.get(&key).expect("a session");
+        assert!(!control::remove_if_over(self.world, &key), "not while it is there");
+        halves::remove(self.world, &key, &session);
+        assert!(control::remove_if_over(self.world, &key));
+        for (key, session) in self.world.sessions.dump() {
+            if halves::is_over(self.world, &key, &session) {
+                halves::remove(self.world, &key, &session);
+            }
+        }
     }
 
     /// Sends one segment; checks that nothing but data and checksum changed and that the checksum is right.
