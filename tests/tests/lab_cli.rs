@@ -161,7 +161,7 @@ fn pptp_connections_above_a_hosts_limit_are_refused_until_others_are_gone() -> R
     drop(first);
     // Ends the sessions; what is left of their connections goes with them.
     lab.cli.succeed("disable pptp")?;
-    ensure!(limit()?["has"] == 0, "{}", limit()?);
+    ensure!(limit()?["has"].is_null(), "a host still has one: {}", limit()?);
     lab.cli.succeed("enable pptp")?;
     open().map(drop)
 }
