@@ -10,7 +10,9 @@ use passthrough_tests::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Proves: G3. One client on a bridge and one at the end of a tunnel, so that packets go from each kind of link to the other.
+/// Proves: G3.
+///
+/// One client is on a bridge and one at the end of a tunnel, so that packets go from each kind of link to the other.
 #[test]
 fn tunnels_of_every_kind_go_by_links_without_a_link_header() -> Result<()> {
     let lab = Lab::planned(&Plan { clients: 2, firewall: Some(firewall::STATEFUL), ..Plan::default() })?;
