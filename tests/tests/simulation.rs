@@ -30,9 +30,11 @@ fn no_packet_goes_astray_unmarked_and_nobody_waits_for_long() {
         assert_eq!(ours.silent, 0, "{told}");
         // The trace can be got wrong.
         assert!(scenario.clients < 32 || oldest.silent > 0, "{told}");
+        // IKE has its client's initiator SPI on it; the server may speak first under a new one, which is guessed.
+        assert_eq!(ours.ike_wrong, 0, "{} clients, {told}", scenario.clients);
         if scenario.restarts == 0 {
-            // IKE has its client's initiator SPI on it, and an outbound SPI only one client.
-            assert_eq!((ours.ike_wrong, ours.refused), (0, 0), "{} clients, {told}", scenario.clients);
+            // An outbound SPI has only one client.
+            assert_eq!(ours.refused, 0, "{} clients, {told}", scenario.clients);
             right += ours.right;
             wrong += ours.tentative + ours.dropped;
         }

@@ -4,7 +4,7 @@ use passthrough_tests::vectors::kernel::{Before, Kernel, now, with_kernel};
 use passthrough_tests::vectors::{Outcome, Vector, cases, host};
 
 /// Frames that must at least take the fast path, so that one that does nothing fails.
-const MOVED: usize = 140;
+const MOVED: usize = 380;
 
 /// How often a vector is played that takes part of two seconds each time.
 const TRIES: usize = 10;

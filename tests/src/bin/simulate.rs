@@ -41,8 +41,13 @@ fn run(options: &Options) -> Result<()> {
     let mut rows = Vec::new();
     for restarts in [0, 1] {
         for clients in CLIENTS {
-            println!("{clients} clients, {restarts} restarts");
-            rows.push(row(Scenario::usual(clients, restarts), seeds.clone()));
+            let row = row(Scenario::usual(clients, restarts), seeds.clone());
+            let ours = &row.tallies[0];
+            println!(
+                "{clients} clients, {restarts} restarts; IKE of ours: {} messages dropped, {} to another client by a guess, {} otherwise",
+                ours.ike_dropped, ours.ike_guessed, ours.ike_wrong
+            );
+            rows.push(row);
         }
     }
     let (text, table) = place(&text, &rows, &seeds)

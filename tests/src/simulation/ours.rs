@@ -3,6 +3,7 @@
 use passthrough_common::abi::session::flag;
 use passthrough_common::abi::{Class, Ranges, Reason, SessionKey, Settings, Space, Switch, Ticks, View};
 use passthrough_common::seam::Table;
+use passthrough_common::wire::ike::fold;
 
 use super::rule::{Clear, Given, Micros, Rule, Sent};
 use crate::vectors::{
@@ -13,6 +14,7 @@ use crate::vectors::{
 };
 
 const ESP: u8 = 50;
+const UDP: u8 = 17;
 const IKE: u16 = 500;
 /// The first client's address: 192.168.1.100.
 const FIRST: u32 = 0xc0a8_0164;
@@ -40,9 +42,16 @@ impl Ours {
         self.0.gateway.now.set(Ticks::from_ns(3_600_000_000_000 + now * 1000));
     }
 
-    /// Whether the binding of an inbound SPI is marked so.
-    fn is_tentative(&self, spi: u32) -> bool {
-        let key = SessionKey::new(View::Inbound, S, E, ESP, Space::Spi, spi);
+    /// Whether the binding by which it comes in is marked so.
+    fn is_tentative(&self, clear: &Clear) -> bool {
+        let key = |protocol, space, selector| SessionKey::new(View::Inbound, S, E, protocol, space, selector);
+        let key = match *clear {
+            Clear::Esp { spi, .. } => key(ESP, Space::Spi, spi),
+            Clear::Ike { initiator, .. } => {
+                let folded = fold((initiator >> 32) as u32, initiator as u32).expect("an initiator SPI");
+                key(UDP, Space::InitiatorSpi, folded)
+            }
+        };
         self.0.gateway.sessions.get(&key).is_none_or(|session| session.has(flag::TENTATIVE))
     }
 }
@@ -81,11 +90,8 @@ impl Rule for Ours {
             return None;
         }
         let address: [u8; 4] = outcome.frame[30..34].try_into().expect("an IPv4 packet");
-        let tentative = match clear {
-            Clear::Esp { spi, .. } => self.is_tentative(*spi),
-            Clear::Ike { .. } => false,
-        };
-        Some(Given { client: (u32::from_be_bytes(address) - FIRST) as usize, tentative })
+        let client = (u32::from_be_bytes(address) - FIRST) as usize;
+        Some(Given { client, tentative: self.is_tentative(clear) })
     }
 
     fn restart(&mut self) {

@@ -172,9 +172,9 @@ impl<'a> Run<'a> {
         for side in [Side::Client, Side::Server] {
             self.after(0, Event::Data(client, side));
             self.schedule(client, Kind::Child, side);
+            self.schedule(client, Kind::Ike, side);
+            self.schedule(client, Kind::Probe, side);
         }
-        self.schedule(client, Kind::Ike, Side::Client);
-        self.schedule(client, Kind::Probe, Side::Client);
     }
 
     fn schedule(&mut self, client: usize, kind: Kind, by: Side) {
@@ -345,8 +345,11 @@ impl<'a> Run<'a> {
                 self.outages.lost(self.now, spi);
             }
         } else {
-            self.tally.ike_dropped += u64::from(given.is_none());
-            self.tally.ike_wrong += u64::from(given.is_some() && !right);
+            match given {
+                None => self.tally.ike_dropped += 1,
+                Some(given) if !right && given.tentative => self.tally.ike_guessed += 1,
+                Some(_) => self.tally.ike_wrong += u64::from(!right),
+            }
         }
         if right {
             self.receive(Side::Client, packet);

@@ -17,7 +17,9 @@ pub struct Tally {
     pub silent: u64,
     /// Inbound ESP of an association that its client has, and that nobody got.
     pub dropped: u64,
-    /// IKE that reached another client.
+    /// IKE that reached another client by a guess.
+    pub ike_guessed: u64,
+    /// IKE that reached another client otherwise.
     pub ike_wrong: u64,
     /// IKE that the gateway dropped, other than to hold it.
     pub ike_dropped: u64,
@@ -45,6 +47,7 @@ impl Tally {
         self.tentative += other.tentative;
         self.silent += other.silent;
         self.dropped += other.dropped;
+        self.ike_guessed += other.ike_guessed;
         self.ike_wrong += other.ike_wrong;
         self.ike_dropped += other.ike_dropped;
         self.held += other.held;

@@ -106,8 +106,8 @@ pub struct Meant {
 }
 
 /// The host that the server means by an unknown initiator SPI: the only one of K (R11). Of several, if it goes on with an
-/// association, the one with which it may have rekeyed it last (RFC 7296 section 2.18): the new SPIs are agreed on under
-/// encryption, and a server that rekeys may speak first.
+/// association, the only one with a learn window from an exchange that the server began, which may have rekeyed it (RFC 7296
+/// section 2.18): the new SPIs are agreed on under encryption, and a server that rekeys may speak first.
 ///
 /// # Errors
 ///
@@ -116,22 +116,22 @@ pub struct Meant {
 pub fn meant<W: World>(world: &W, key: &PeerKey, meant: &mut Meant) -> Result<(), Reason> {
     let now = world.now();
     let generations = generations(world.settings());
-    // Those that the server has asked stand in the survey's windows and among the old; nobody else does.
+    // Of those with a window, the survey has those alone that the server has asked.
     let mut survey = Survey::empty(key.server());
+    let mut settled = false;
     let admitted = world.peers().update(key, |record| {
         admit(record, now, generations, Reason::Unsolicited)?;
+        settled = debts::is_settled(record, now);
         let mut index = 0;
         while index < PEERS {
             let peer = &record.hosts[index];
             if is_member(peer, now) {
                 survey.members.add(peer.host);
-                if peer.window & window::ASKED != 0 {
-                    survey.old.add(peer.host);
-                    if is_exclusive(peer, now) {
-                        survey.exclusive.add(peer.host);
-                    } else if is_open(peer, now) {
-                        survey.lazy.add(peer.host);
-                    }
+                let asked = peer.window & window::ASKED != 0;
+                if asked && is_exclusive(peer, now) {
+                    survey.exclusive.add(peer.host);
+                } else if asked && is_open(peer, now) {
+                    survey.lazy.add(peer.host);
                 }
             }
             index += 1;
@@ -144,15 +144,10 @@ pub fn meant<W: World>(world: &W, key: &PeerKey, meant: &mut Meant) -> Result<()
     }
     if let Some(host) = survey.members.only() {
         meant.host = host;
+        meant.guessed = !settled;
         return Ok(());
     }
-    let latest = if !survey.exclusive.is_empty() {
-        survey.exclusive.only()
-    } else if !survey.lazy.is_empty() {
-        survey.lazy.only()
-    } else {
-        survey.old.only()
-    };
+    let latest = if survey.exclusive.is_empty() { survey.lazy.only() } else { survey.exclusive.only() };
     match latest {
         Some(host) if !meant.begins => {
             meant.host = host;
