@@ -50,6 +50,13 @@ impl Results {
         if run["kernel"] != self.kernel.as_str() {
             return;
         }
+        // Until this run counts them anew, if it loads any.
+        for program in run["programs"].as_array().into_iter().flatten() {
+            let (name, count) = (program["name"].as_str(), program["instructions"].as_u64());
+            if let (Some(name), Some(count)) = (name, count) {
+                self.programs.push((name.to_owned(), count as u32));
+            }
+        }
         for row in run["rows"].as_array().into_iter().flatten() {
             let scenario = SCENARIOS.iter().find(|scenario| row["scenario"] == scenario.name);
             let way = Way::ALL.into_iter().find(|way| row["way"] == way.name());
