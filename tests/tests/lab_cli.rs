@@ -119,6 +119,13 @@ fn what_is_shown_is_shown_for_machines_too() -> Result<()> {
     Ok(())
 }
 
+/// What `stats` says of the limit with this name.
+fn limit(lab: &Lab, name: &str) -> Result<serde_json::Value> {
+    let stats: serde_json::Value = serde_json::from_str(&lab.cli.run("stats --json")?.stdout)?;
+    let limits = stats["limits"].as_array().context("no limits")?;
+    limits.iter().find(|limit| limit["limit"] == name).cloned().with_context(|| format!("no limit of {name}"))
+}
+
 #[test]
 fn a_host_above_its_limit_is_seen_in_the_statistics() -> Result<()> {
     let lab = small_lab()?;
@@ -127,16 +134,12 @@ fn a_host_above_its_limit_is_seen_in_the_statistics() -> Result<()> {
     for port in 1..=20 {
         socket.send_to(b"hello", (SERVER_S, 20_000 + port))?;
     }
-    let stats: serde_json::Value = serde_json::from_str(&lab.cli.run("stats --json")?.stdout)?;
-    let limits = stats["limits"].as_array().context("no limits")?;
-    let limit =
-        limits.iter().find(|limit| limit["limit"] == "sessions of a host").context("not among them")?;
+    let limit = self::limit(&lab, "sessions of a host")?;
     ensure!(limit["most"] == 5 && limit["has"] == 5 && limit["refused"] == 15, "{limit}");
     ensure!(limit["host"] == "192.168.1.10", "{limit}");
     lab.cli.succeed("up --wan wan0 --lan br0 --host-sessions 0")?;
     socket.send_to(b"hello", (SERVER_S, 20_100))?;
-    let stats: serde_json::Value = serde_json::from_str(&lab.cli.run("stats --json")?.stdout)?;
-    let limit = &stats["limits"].as_array().context("no limits")?[1];
+    let limit = self::limit(&lab, "sessions of a host")?;
     ensure!(limit["most"].is_null() && limit["has"] == 6, "{limit}");
     Ok(())
 }
@@ -149,12 +152,7 @@ fn pptp_connections_above_a_hosts_limit_are_refused_until_others_are_gone() -> R
     let open = || peers::open(Protocol::Pptp, &lab.clients[0], SERVER_S, Duration::from_secs(2));
     let first = open()?;
     ensure!(open().is_err(), "a second connection is not refused");
-    let limit = || -> Result<serde_json::Value> {
-        let stats: serde_json::Value = serde_json::from_str(&lab.cli.run("stats --json")?.stdout)?;
-        let limits = stats["limits"].as_array().context("no limits")?;
-        let ours = limits.iter().find(|limit| limit["limit"] == "PPTP control connections of a host");
-        ours.cloned().context("not among them")
-    };
+    let limit = || limit(&lab, "PPTP control connections of a host");
     let before = limit()?;
     ensure!(before["most"] == 1 && before["has"] == 1 && before["host"] == "192.168.1.10", "{before}");
     ensure!(before["refused"].as_u64() > Some(0), "{before}");
