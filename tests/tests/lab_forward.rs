@@ -13,7 +13,7 @@ use passthrough_tests::{
     },
     peers::{
         self, Peer, Protocol, Who,
-        flow::Flow,
+        flow::{Flow, STOPPED},
         l2tp::SourcePort,
         pptp,
         site::Site,
@@ -143,7 +143,7 @@ fn a_switch_and_a_forward_that_go_stop_their_servers_and_nothing_else() -> Resul
     }
     lab.cli.succeed("disable pptp")?;
     let returned = SystemTime::now();
-    wait::until(PATIENCE, "the call to stop", || call.lost() > 0 || call.error().is_some())?;
+    wait::until(STOPPED, "the call to stop", || call.lost() > 1 || call.error().is_some())?;
     for flow in &others {
         flow.go_on(100, PATIENCE)?;
     }
@@ -162,7 +162,7 @@ fn a_switch_and_a_forward_that_go_stop_their_servers_and_nothing_else() -> Resul
 
     let udp = &others[1];
     lab.cli.succeed("forward del udp 9000-9010")?;
-    wait::until(PATIENCE, "UDP to stop", || udp.lost() > 0)?;
+    wait::until(STOPPED, "UDP to stop", || udp.lost() > 1)?;
     for flow in [&others[0], &others[2]] {
         flow.go_on(50, PATIENCE)?;
         flow.assert_nothing_lost()?;

@@ -11,7 +11,13 @@ use passthrough_tests::{
         Lab, Plan, SERVER_S, SERVER_S6,
         sniffer::{Packet, Sniffer, Way},
     },
-    peers::{self, Peer, Protocol, flow::Flow, l2tp::SourcePort, site::Site, six},
+    peers::{
+        self, Peer, Protocol,
+        flow::{Flow, STOPPED},
+        l2tp::SourcePort,
+        site::Site,
+        six,
+    },
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -160,8 +166,8 @@ fn pptp_stops_in_the_middle_of_a_transfer_and_starts_again() -> Result<()> {
         flow.go_on(100, PATIENCE)?;
     }
     for call in &calls {
-        passthrough_tests::wait::until(PATIENCE, "the calls to stop", || {
-            call.lost() > 0 || call.error().is_some()
+        passthrough_tests::wait::until(STOPPED, "the calls to stop", || {
+            call.lost() > 1 || call.error().is_some()
         })?;
     }
     let passed = |packet: &Packet| packet.is_pptp() && packet.way == Way::FromGateway;

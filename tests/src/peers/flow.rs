@@ -17,6 +17,8 @@ use crate::wait;
 /// When a payload counts as lost. Nothing is sent twice, so what the gateway drops is lost however long one waits; and a
 /// busy machine of two processors can keep an answer from its reader for seconds.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Within this, two payloads one after the other have counted as lost.
+pub const STOPPED: Duration = ANSWER_WITHIN.saturating_mul(3);
 
 #[derive(Debug, Default)]
 struct Shared {
