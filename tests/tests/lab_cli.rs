@@ -37,6 +37,7 @@ fn words_that_make_no_sense_are_refused_in_one_line_and_leave_nothing() -> Resul
         ("up --wan wan0 --lan br0 --ipsec-addresses all", "each"),
         ("up --wan wan0 --lan br0 --host-sessions 4000000000", "4000000000"),
         ("up --wan wan0 --lan br0 --host-connections 4000000000", "4000000000"),
+        ("up --wan wan0 --lan br0 --host-servers 4000000000", "4000000000"),
         ("up --wan wan0 --lan br0 --host-rate many", "many"),
         ("up --config /nonexistent/passthrough.toml", "/nonexistent/passthrough.toml"),
         ("enable ipsek", "ipsek"),

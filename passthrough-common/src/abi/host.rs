@@ -6,10 +6,13 @@ use super::Ticks;
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Share {
-    /// Sessions, of what goes by ports and identifiers.
-    Sessions = 0,
+    /// Entries of the session table, two for most sessions: those of all but the gateway itself and the calls of PPTP, of
+    /// which a control connection has no more than a few.
+    Halves = 0,
     /// PPTP control connections whose streams are read.
     Connections = 1,
+    /// Records of the clients of one server ([`super::Peers`]) that it was the first in.
+    Servers = 2,
 }
 
 /// Key of the table of inside hosts.

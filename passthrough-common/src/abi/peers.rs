@@ -131,6 +131,8 @@ pub struct Peers {
     pub refused: u32,
     /// The host.
     pub refused_by: u32,
+    /// The inside host that made the record, for which it counts ([`super::Share::Servers`]); 0 while it is being made.
+    pub opener: u32,
     /// Always 0, which the verifier does not know: see [`Peers::first`].
     pub nought: u32,
 }
@@ -174,6 +176,7 @@ impl Peers {
         round: 0,
         refused: 0,
         refused_by: 0,
+        opener: 0,
         nought: 0,
     };
 }
@@ -181,5 +184,5 @@ impl Peers {
 const _: () = {
     assert!(size_of::<PeerKey>() == 16);
     assert!(size_of::<Peer>() == 36);
-    assert!(size_of::<Peers>() == 36 * PEERS + 40);
+    assert!(size_of::<Peers>() == 36 * PEERS + 44);
 };

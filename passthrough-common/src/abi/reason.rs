@@ -62,6 +62,7 @@ reasons! {
     HostSessions = 54, "host-sessions", "its inside host has as many sessions as one may have (`up --host-sessions`)";
     HostRate = 55, "host-rate", "its inside host opens sessions faster than one may (`up --host-rate`)";
     HostConnections = 58, "host-connections", "its inside host has as many PPTP control connections as one may have (`up --host-connections`)";
+    HostServers = 59, "host-servers", "its inside host is the first client of as many VPN servers as one may be (`up --host-servers`)";
     BlockFull = 56, "block-full", "its inside host uses every port of its block (`up --port-block`)";
     NoBlock = 57, "no-block", "its inside host has no block of ports (`up --subscribers`)";
     Ipv6Chain = 53, "ipv6-chain", "an IPv6 extension header chain that is too long, or wrong";

@@ -100,8 +100,8 @@ pub struct Settings {
     pub subscribers: Ranges,
     /// Most PPTP control connections of an inside host; 0 for no limit.
     pub host_connections: u32,
-    /// 0.
-    pub reserved: u32,
+    /// Most servers of IPsec, and of L2TP on a kept port, that an inside host may be the first client of; 0 for no limit.
+    pub host_servers: u32,
 }
 
 const _: () = assert!(size_of::<Settings>() == 304);
@@ -157,7 +157,7 @@ impl Settings {
             pool: Ranges::NONE,
             subscribers: Ranges::NONE,
             host_connections: 256,
-            reserved: 0,
+            host_servers: 256,
         }
     };
 

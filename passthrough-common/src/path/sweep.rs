@@ -1,10 +1,12 @@
-//! Sweep: removes sessions that are over, or those that the operator wants gone, and what is left of connections without a
-//! session.
+//! Sweep: removes sessions that are over, or those that the operator wants gone. What belongs to none any more goes with it:
+//! control connections ([`connection`]) and servers' records ([`server`]).
 
-use crate::abi::{Class, Session, SessionKey, Ticks, View};
-use crate::proto::{gre_pptp, halves};
+use crate::abi::{Class, Session, SessionKey, Ticks};
+pub use crate::proto::gre_pptp::control::remove_if_over as connection;
+use crate::proto::halves;
+pub use crate::proto::servers::remove_if_silent as server;
 use crate::seam::World;
-use crate::session::idle;
+use crate::session::{idle, pair};
 
 /// What a sweep removes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,13 +25,9 @@ const GRACE: Ticks = Ticks::from_secs(1);
 /// Removes this entry if the sweep is for it; `true` if it did.
 #[inline(always)]
 pub fn visit<W: World>(world: &W, sweep: &Sweep, key: &SessionKey, session: &Session) -> bool {
-    let inside = match key.view() {
-        View::Outbound | View::QuotedInside | View::Held => key.local(),
-        View::Inbound | View::Quoted | View::Permit | View::Taken => session.address,
-    };
     let wanted = sweep.all
         || sweep.classes & class_bit(session.class()) != 0
-        || (sweep.host != 0 && sweep.host == inside)
+        || (sweep.host != 0 && sweep.host == pair::inside(key, session))
         || is_due(world, key, session);
     if wanted {
         halves::remove(world, key, session);
@@ -42,12 +40,6 @@ fn is_due<W: World>(world: &W, key: &SessionKey, session: &Session) -> bool {
     // A lease that has not been over for long needs no look at the other half.
     let while_ago = Ticks(world.now().0.wrapping_sub(GRACE.0));
     idle::lease_is_over(session, while_ago) && halves::is_over(world, key, session)
-}
-
-/// Removes the record of this control connection if its session is gone; `true` if it did.
-#[inline(always)]
-pub fn visit_control<W: World>(world: &W, key: &SessionKey) -> bool {
-    gre_pptp::control::remove_if_over(world, key)
 }
 
 /// The bit of a class in [`Sweep::classes`].

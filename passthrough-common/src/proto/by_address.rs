@@ -4,11 +4,11 @@
 //! L2TPv3 connection and session IDs are not read, since its message digest forbids rewriting them (conformance V3).
 //! AH is refused with a reason of its own: it covers the addresses (RFC 4302 section 3.3.3, conformance Q6).
 
-use crate::abi::session::{Rewrite, flag};
+use crate::abi::session::Rewrite;
 use crate::abi::{Class, Reason, SessionKey, Space, View};
 use crate::seam::World;
 
-use super::{Flow, endpoint, halves, number};
+use super::{Flow, endpoint, halves, hosts, number};
 
 /// The class of the sessions of a protocol, if it is one of this module's.
 ///
@@ -85,7 +85,6 @@ fn clear<W: World>(world: &W, flow: &Flow, by: &By) {
 fn insert<W: World>(world: &W, flow: &Flow, by: &By) -> Result<(), Reason> {
     let host = flow.source;
     let outside = endpoint::outside_address(world, host);
-    let own = world.settings().is_outside_address(host);
     let (outbound, inbound) = keys(outside, flow, by);
     let pair = halves::Pair {
         outbound,
@@ -94,7 +93,7 @@ fn insert<W: World>(world: &W, flow: &Flow, by: &By) -> Result<(), Reason> {
         outside: (outside, 0),
         class: by.class,
         rewrite: Rewrite::Address,
-        flags: if own { flag::OWN } else { 0 },
+        flags: hosts::own_flag(world.settings(), host),
     };
     halves::insert(world, &pair, by.conflict)
 }
@@ -105,6 +104,7 @@ fn insert<W: World>(world: &W, flow: &Flow, by: &By) -> Result<(), Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::session::flag;
     use crate::abi::{Switch, Ticks};
     use crate::proto::progress;
     use crate::seam::Table;

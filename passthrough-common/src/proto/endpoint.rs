@@ -37,7 +37,7 @@ pub struct Wish {
 pub fn hold<W: World>(world: &W, wish: &Wish) -> Result<(u32, u16), Reason> {
     let found = find(world, wish);
     if found != BindingKey::NONE {
-        return match world.bindings().hold(&found) {
+        return match world.bindings().hold(&found, 1) {
             Some(held) if held > 0 => Ok((found.address(), found.id())),
             // Its last session is taking it away at this moment.
             _ => Err(Reason::Contended),
@@ -117,7 +117,7 @@ fn note_key(inside: (u32, u16), protocol: u8) -> BindingKey {
 
 /// Gives back one count of the binding with this outside end, and removes it with the last.
 pub fn release<W: World>(world: &W, outside: &BindingKey) {
-    if world.bindings().release(outside) != Some(1) {
+    if world.bindings().release(outside, 1) != Some(1) {
         return;
     }
     if let Some(binding) = world.bindings().get(outside) {

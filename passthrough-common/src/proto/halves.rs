@@ -1,4 +1,5 @@
-//! Both halves of a session in the table, or neither; and both out again.
+//! Halves of sessions in the table and out again, counted for their inside host: both of a session or neither, and those that
+//! live alone.
 
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::{
@@ -54,17 +55,22 @@ pub struct Pair {
 /// # Errors
 ///
 /// `conflict` if the inbound key is another session's; [`Reason::Contended`] if the outbound key was taken
-/// meanwhile; [`Reason::TableFull`]. Nothing stays behind.
+/// meanwhile; [`Reason::TableFull`]; those of [`hosts::take`]. Nothing stays behind.
 #[inline(always)]
 pub fn insert<W: World>(world: &W, pair: &Pair, conflict: Reason) -> Result<(), Reason> {
-    put(world, pair, Direction::Inbound, conflict)?;
-    let result = put(world, pair, Direction::Outbound, Reason::Contended);
-    if result.is_err() {
+    let host = if pair.flags & flag::OWN != 0 { hosts::NOBODY } else { pair.inside.0 };
+    hosts::take(world, host, Share::Halves, 2)?;
+    let mut result = put(world, pair, Direction::Inbound, conflict);
+    if result.is_ok() {
+        result = put(world, pair, Direction::Outbound, Reason::Contended);
+        if result.is_ok() {
+            world.event(Event::SessionOpened);
+            return result;
+        }
         world.sessions().remove(&pair.inbound);
-        return result;
     }
-    world.event(Event::SessionOpened);
-    Ok(())
+    hosts::give_back(world, host, Share::Halves, 2);
+    result
 }
 
 /// Puts one half into the table. It is made here, since two of them at once are too much for the BPF stack.
@@ -76,11 +82,46 @@ fn put<W: World>(world: &W, pair: &Pair, direction: Direction, conflict: Reason)
         Direction::Inbound => (&pair.inbound, pair.inside),
     };
     let half = half(settings, now, pair.class, pair.rewrite, to, pair.flags);
-    match world.sessions().insert(key, &half) {
+    into_table(world, key, &half, conflict)
+}
+
+#[inline(always)]
+fn into_table<W: World>(world: &W, key: &SessionKey, half: &Session, conflict: Reason) -> Result<(), Reason> {
+    match world.sessions().insert(key, half) {
         Ok(()) => Ok(()),
         Err(Refused::Exists) => Err(conflict),
         // Making room is a step of its own (`Step::Reclaim`); the sender's retry will find it.
         Err(Refused::Full) => Err(Reason::TableFull),
+    }
+}
+
+/// Puts a half that lives alone where none is.
+///
+/// # Errors
+///
+/// `conflict` if there is one, [`Reason::TableFull`], those of [`hosts::take`].
+#[inline(never)]
+pub fn put_alone<W: World>(
+    world: &W,
+    key: &SessionKey,
+    half: &Session,
+    conflict: Reason,
+) -> Result<(), Reason> {
+    let host = hosts::of(key, half);
+    hosts::take(world, host, Share::Halves, 1)?;
+    let result = into_table(world, key, half, conflict);
+    if result.is_err() {
+        hosts::give_back(world, host, Share::Halves, 1);
+    }
+    result
+}
+
+/// Removes a half that lives alone. Of several who try at once, one counts.
+#[inline(never)]
+pub fn remove_alone<W: World>(world: &W, key: &SessionKey) {
+    let host = world.sessions().update(key, |half| hosts::of(key, half));
+    if world.sessions().remove(key) {
+        hosts::give_back(world, host.unwrap_or(hosts::NOBODY), Share::Halves, 1);
     }
 }
 
@@ -107,25 +148,21 @@ pub fn is_over<W: World>(world: &W, key: &SessionKey, session: &Session) -> bool
         || gre_pptp::call_is_over(world, now, key, session)
 }
 
-/// Removes both halves and gives back the binding. Of several who try at once, one counts.
+/// Removes both halves and gives back the binding. Of several who try at once, each counts what it has removed, and the
+/// binding goes with the inbound half.
 #[inline(never)]
 pub fn remove<W: World>(world: &W, key: &SessionKey, session: &Session) {
     let twin = pair::twin(key, session);
     if !world.sessions().remove(key) {
         return;
     }
-    if let Some(twin) = twin {
-        world.sessions().remove(&twin);
-    }
+    let twin_gone = twin.is_some_and(|twin| world.sessions().remove(&twin));
     world.event(Event::SessionClosed);
-    if session.has(flag::BOUND) {
-        let (inside, address, id) = match key.view() {
-            View::Outbound => (key.local(), session.address, session.id),
-            _ => (session.address, key.local(), key.local_id()),
-        };
-        if !session.has(flag::OWN) {
-            hosts::give_back(world, inside, Share::Sessions);
-        }
+    hosts::give_back(world, hosts::of(key, session), Share::Halves, 1 + u32::from(twin_gone));
+    let outbound = key.view() == View::Outbound;
+    if session.has(flag::BOUND) && (twin_gone || !outbound) {
+        let (address, id) =
+            if outbound { (session.address, session.id) } else { (key.local(), key.local_id()) };
         endpoint::release(world, &BindingKey::new(Direction::Inbound, address, id, key.protocol()));
     }
 }

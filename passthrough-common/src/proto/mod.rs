@@ -1,7 +1,7 @@
 //! The protocols side by side, one shape: claims, flow key, on miss, advance, edits.
 //!
-//! [`halves`] and [`endpoint`] are what they share: putting both halves of a session into the table, and giving an
-//! inside endpoint its outside one.
+//! [`halves`], [`endpoint`], [`servers`] and [`hosts`] are what they share: putting halves of sessions into the table, giving
+//! an inside endpoint its outside one, keeping records of servers' clients, and holding inside hosts to their limits.
 
 pub mod by_address;
 pub mod endpoint;
@@ -11,6 +11,7 @@ pub mod halves;
 pub mod hosts;
 pub mod icmp;
 pub mod l2tp;
+pub mod servers;
 pub mod tcp_udp;
 
 mod flow;

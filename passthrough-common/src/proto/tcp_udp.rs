@@ -5,12 +5,12 @@
 
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::Filtering;
-use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Share, Space, Switch, View};
+use crate::abi::{BindingKey, Class, Direction, Reason, SessionKey, Space, Switch, View};
 use crate::seam::{Held, Remote, Table, World};
 use crate::session::port;
 
 use super::endpoint::{self, Wish};
-use super::{Flow, esp_ike, halves, hosts, number};
+use super::{Flow, esp_ike, halves, number};
 
 /// What an inside endpoint and its peer are, as both ends of a session see it.
 #[derive(Clone, Copy)]
@@ -25,8 +25,18 @@ struct Ends {
 /// # Errors
 ///
 /// As [`endpoint::hold`] and [`halves::insert`].
-#[inline(never)]
+#[inline(always)]
 pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), Reason> {
+    // One after the other: together they are too much for the BPF stack.
+    bind(world, flow, own)?;
+    if flow.space == Space::Ports && filtering(world, flow.protocol, flow.class) == Filtering::Address {
+        permit(world, flow);
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn bind<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), Reason> {
     // An identifier belongs to both ends of a query: it is the local one here, and no remote one.
     let (near, far) = match flow.space {
         Space::Ports => (flow.source_port(), flow.destination_port()),
@@ -49,12 +59,8 @@ pub fn open_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), 
         own,
     };
     let outside = endpoint::hold(world, &wish)?;
-    let ends = Ends { inside, outside, remote };
-    insert(world, flow, &ends, flag::BOUND | if own { flag::OWN } else { 0 })?;
-    if flow.space == Space::Ports && filtering(world, flow.protocol, flow.class) == Filtering::Address {
-        permit(world, flow, &ends);
-    }
-    Ok(())
+    let own = if own { flag::OWN } else { 0 };
+    insert(world, flow, &Ends { inside, outside, remote }, flag::BOUND | own)
 }
 
 /// On a miss from inside, at the inside end of a port forward: makes the session from its outside port. The forward is the
@@ -105,7 +111,7 @@ pub fn open_inbound<W: World>(world: &W, flow: &Flow) -> Result<bool, Reason> {
         return Err(Reason::Filtered);
     }
     let inside = (binding.address, binding.id);
-    if world.bindings().hold(&outer).is_none_or(|held| held == 0) {
+    if world.bindings().hold(&outer, 1).is_none_or(|held| held == 0) {
         return Err(Reason::Contended);
     }
     // The session belongs to the class of its binding: a server may answer from any port (conformance L2, O5).
@@ -154,30 +160,26 @@ fn insert<W: World>(world: &W, flow: &Flow, ends: &Ends, flags: u8) -> Result<()
         // What is known of an earlier connection between the same ends is not of this one.
         world.controls().update(&pair.outbound, |control| control.outdated = 1);
     }
-    let is_counted = flags & (flag::BOUND | flag::OWN) == flag::BOUND;
-    let counted = if is_counted { hosts::take(world, inside.0, Share::Sessions) } else { Ok(()) };
-    let inserted = match counted {
-        Ok(()) => halves::insert(world, &pair, Reason::Contended),
-        refused => refused,
-    };
-    if inserted.is_err() && is_counted && counted.is_ok() {
-        hosts::give_back(world, inside.0, Share::Sessions);
-    }
+    let inserted = halves::insert(world, &pair, Reason::Contended);
     if inserted.is_err() && flags & flag::BOUND != 0 {
         endpoint::release(world, &BindingKey::new(Direction::Inbound, outside.0, outside.1, flow.protocol));
     }
     inserted
 }
 
-/// Lets every port of this peer send to the endpoint from now on, where filtering goes by address.
+/// Lets every port of this packet's receiver send to its sender's endpoint from now on, where filtering goes by address.
 #[inline(never)]
-fn permit<W: World>(world: &W, flow: &Flow, ends: &Ends) {
-    let key = permit_key(ends.outside, ends.remote.0, flow.protocol);
+fn permit<W: World>(world: &W, flow: &Flow) {
+    let (inside, remote) = ((flow.source, flow.source_port()), (flow.destination, flow.destination_port()));
+    let session = SessionKey::ports(View::Outbound, remote, inside, flow.protocol);
+    let opened = world.sessions().update(&session, |half| (half.address, half.id, half.flags & flag::OWN));
+    let Some((address, id, own)) = opened else { return };
+    let key = permit_key((address, id), remote.0, flow.protocol);
     let now = world.now();
     // One permit serves every session of these two hosts.
     if world.sessions().update(&key, |permit| permit.seen = now).is_some() {
         return;
     }
-    let half = halves::half(world.settings(), now, flow.class, Rewrite::Address, ends.inside, 0);
-    let _full = world.sessions().insert(&key, &half);
+    let half = halves::half(world.settings(), now, flow.class, Rewrite::Address, inside, own);
+    let _full = halves::put_alone(world, &key, &half, Reason::Contended);
 }

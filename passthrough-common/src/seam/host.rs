@@ -136,18 +136,16 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq + Hash> Table<K, V> for Memory<K, 
 macro_rules! held {
     ($key:ty, $value:ty, $count:ident) => {
         impl Held<$key, $value> for Memory<$key, $value> {
-            fn hold(&self, key: &$key) -> Option<u32> {
+            fn hold(&self, key: &$key, more: u32) -> Option<u32> {
                 self.update(key, |value| {
-                    value.$count = value.$count.wrapping_add(1);
-                    value.$count.wrapping_sub(1)
+                    let before = value.$count;
+                    value.$count = before.wrapping_add(more);
+                    before
                 })
             }
 
-            fn release(&self, key: &$key) -> Option<u32> {
-                self.update(key, |value| {
-                    value.$count = value.$count.wrapping_sub(1);
-                    value.$count.wrapping_add(1)
-                })
+            fn release(&self, key: &$key, less: u32) -> Option<u32> {
+                self.hold(key, less.wrapping_neg())
             }
         }
     };

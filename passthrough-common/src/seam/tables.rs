@@ -29,13 +29,13 @@ pub trait Table<K, V> {
     fn remove(&self, key: &K) -> bool;
 }
 
-/// A table whose values count the sessions that hold them, by atomic additions.
+/// A table whose values count what holds them, by atomic additions.
 pub trait Held<K, V>: Table<K, V> {
-    /// Counts one session more; the count before.
-    fn hold(&self, key: &K) -> Option<u32>;
+    /// Counts so many more; the count before.
+    fn hold(&self, key: &K, more: u32) -> Option<u32>;
 
-    /// Counts one session less; the count before.
-    fn release(&self, key: &K) -> Option<u32>;
+    /// Counts so many less; the count before.
+    fn release(&self, key: &K, less: u32) -> Option<u32>;
 }
 
 /// Every table of the gateway.

@@ -6,6 +6,15 @@ use crate::abi::{Class, Session, SessionKey, Space, View};
 /// UDP port of L2TP (RFC 2661 section 8.1).
 pub const L2TP_PORT: u16 = 1701;
 
+/// The inside host of an entry of the session table.
+#[inline(always)]
+pub const fn inside(key: &SessionKey, session: &Session) -> u32 {
+    match key.view() {
+        View::Outbound | View::QuotedInside | View::Held => key.local(),
+        View::Inbound | View::Quoted | View::Permit | View::Taken => session.address,
+    }
+}
+
 /// Key of the other half. `None` for halves that live alone: ESP, whose two SPIs nobody pairs, permits, quotes, and a
 /// PPTP call whose remote end has not answered yet.
 pub fn twin(key: &SessionKey, session: &Session) -> Option<SessionKey> {

@@ -152,8 +152,9 @@ const fn wants_room(step: Step, reason: u8) -> bool {
     const BLOCK: u8 = Reason::BlockFull as u8;
     const HOST: u8 = Reason::HostSessions as u8;
     const CONNECTIONS: u8 = Reason::HostConnections as u8;
+    const SERVERS: u8 = Reason::HostServers as u8;
     reason == Reason::TableFull as u8
-        || (is_rare(step) && matches!(reason, PORTS | BLOCK | HOST | CONNECTIONS))
+        || (is_rare(step) && matches!(reason, PORTS | BLOCK | HOST | CONNECTIONS | SERVERS))
 }
 
 /// Sends the packet, whose IP header is at `ip_at`, out by a way of which the kernel resolves the neighbour.

@@ -10,7 +10,7 @@ use passthrough_common::abi::{
     Binding, BindingKey, Control, Forward, Fragment, FragmentKey, Host, HostKey, PeerKey, Peers, Session,
     SessionKey, Settings, Ticks,
 };
-use passthrough_common::path::sweep::{Sweep, visit, visit_control};
+use passthrough_common::path::sweep::{self, Sweep, visit};
 use passthrough_common::seam::{Clock, Held, Refused, Table, Tables};
 
 use super::Kernel;
@@ -79,17 +79,16 @@ macro_rules! held {
     ($name:ident, $key:ty, $value:ty, $count:ident) => {
         impl Held<$key, $value> for $name {
             #[inline(always)]
-            fn hold(&self, key: &$key) -> Option<u32> {
+            fn hold(&self, key: &$key, more: u32) -> Option<u32> {
                 let value = self.0.get_ptr_mut(key)?;
                 // SAFETY: a value stays until the program ends.
-                Some(unsafe { add(&raw mut (*value).$count, 1) })
+                Some(unsafe { add(&raw mut (*value).$count, more) })
             }
 
             #[inline(always)]
-            fn release(&self, key: &$key) -> Option<u32> {
-                let value = self.0.get_ptr_mut(key)?;
-                // SAFETY: as above. Adds all ones, since BPF has no atomic subtraction.
-                Some(unsafe { add(&raw mut (*value).$count, u32::MAX) })
+            fn release(&self, key: &$key, less: u32) -> Option<u32> {
+                // BPF has no atomic subtraction.
+                self.hold(key, less.wrapping_neg())
             }
         }
     };
@@ -187,7 +186,7 @@ struct Visit {
     removed: u64,
 }
 
-/// Visits every session, and then every control connection; the number of entries removed of the session table.
+/// Visits every session, and then what belongs to none any more; the number of entries removed of the session table.
 #[inline(never)]
 pub fn sweep(kernel: &Kernel<__sk_buff>, sweep: &Sweep) -> u64 {
     let mut visit = Visit { skb: kernel.context, sweep: *sweep, removed: 0 };
@@ -201,7 +200,13 @@ pub fn sweep(kernel: &Kernel<__sk_buff>, sweep: &Sweep) -> u64 {
         );
         bpf_for_each_map_elem(
             (&raw const maps::CONTROLS).cast_mut().cast::<c_void>(),
-            visit_control_entry as *mut c_void,
+            visit_connection as *mut c_void,
+            (&raw mut visit).cast::<c_void>(),
+            0,
+        );
+        bpf_for_each_map_elem(
+            (&raw const maps::PEERS).cast_mut().cast::<c_void>(),
+            visit_server as *mut c_void,
             (&raw mut visit).cast::<c_void>(),
             0,
         );
@@ -209,19 +214,26 @@ pub fn sweep(kernel: &Kernel<__sk_buff>, sweep: &Sweep) -> u64 {
     visit.removed
 }
 
-/// One control connection of the sweep.
-unsafe extern "C" fn visit_control_entry(
-    _map: *mut c_void,
-    key: *const SessionKey,
-    _control: *mut Control,
-    context: *mut Visit,
-) -> i64 {
-    // SAFETY: the helper hands over valid pointers to a key and the context given to it.
-    let (key, skb) = unsafe { (*key, (*context).skb) };
-    let Some(kernel) = Kernel::new(skb) else { return 1 };
-    visit_control(&kernel, &key);
-    0
+macro_rules! visit_key {
+    ($name:ident, $key:ty, $value:ty, $visit:expr) => {
+        /// One record of the sweep that its key is enough for.
+        unsafe extern "C" fn $name(
+            _map: *mut c_void,
+            key: *const $key,
+            _value: *mut $value,
+            context: *mut Visit,
+        ) -> i64 {
+            // SAFETY: the helper hands over valid pointers to a key and the context given to it.
+            let (key, skb) = unsafe { (*key, (*context).skb) };
+            let Some(kernel) = Kernel::new(skb) else { return 1 };
+            $visit(&kernel, &key);
+            0
+        }
+    };
 }
+
+visit_key!(visit_connection, SessionKey, Control, sweep::connection);
+visit_key!(visit_server, PeerKey, Peers, sweep::server);
 
 /// One entry of the sweep.
 unsafe extern "C" fn visit_entry(

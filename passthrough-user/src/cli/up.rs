@@ -74,6 +74,10 @@ pub struct Up {
     /// Most PPTP control connections of one inside host; 0 for no limit [default: 256]
     #[arg(long, value_name = "N")]
     host_connections: Option<u32>,
+    /// Most VPN servers (IPsec, L2TP on a kept port) that one inside host may be the first client of; 0 for no limit
+    /// [default: 256]
+    #[arg(long, value_name = "N")]
+    host_servers: Option<u32>,
     /// File with the same words, as TOML; options on the command line win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -125,6 +129,7 @@ impl Up {
             host_sessions: self.host_sessions,
             host_rate: self.host_rate,
             host_connections: self.host_connections,
+            host_servers: self.host_servers,
         };
         Plan::read(words.over(file))
     }

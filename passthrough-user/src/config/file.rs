@@ -49,6 +49,8 @@ pub struct File {
     pub host_rate: Option<u32>,
     /// Most PPTP control connections of one inside host.
     pub host_connections: Option<u32>,
+    /// Most VPN servers that one inside host may be the first client of.
+    pub host_servers: Option<u32>,
 }
 
 /// Reads a file. Its faults are usage errors of one line, with the line number where there is one.

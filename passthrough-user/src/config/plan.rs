@@ -59,6 +59,8 @@ pub struct Words {
     pub host_rate: Option<u32>,
     /// Most PPTP control connections of one inside host; 0 for no limit.
     pub host_connections: Option<u32>,
+    /// Most VPN servers that one inside host may be the first client of; 0 for no limit.
+    pub host_servers: Option<u32>,
 }
 
 impl Words {
@@ -86,6 +88,7 @@ impl Words {
             host_sessions: self.host_sessions.or(file.host_sessions),
             host_rate: self.host_rate.or(file.host_rate),
             host_connections: self.host_connections.or(file.host_connections),
+            host_servers: self.host_servers.or(file.host_servers),
         }
     }
 }
@@ -119,6 +122,8 @@ pub struct Plan {
     pub host_rate: Option<u32>,
     /// Most PPTP control connections of one inside host; 0 for no limit.
     pub host_connections: Option<u32>,
+    /// Most VPN servers that one inside host may be the first client of; 0 for no limit.
+    pub host_servers: Option<u32>,
 }
 
 /// Least and most sessions that may be asked for. A session is two entries of 112 bytes with
@@ -157,6 +162,7 @@ impl Plan {
             ("sessions", words.host_sessions),
             ("new sessions a second", words.host_rate),
             ("PPTP connections", words.host_connections),
+            ("VPN servers", words.host_servers),
         ];
         for (what, most) in most {
             if let Some(most) = most.filter(|most| most > SESSIONS.end()) {
@@ -179,6 +185,7 @@ impl Plan {
             host_sessions: words.host_sessions,
             host_rate: words.host_rate,
             host_connections: words.host_connections,
+            host_servers: words.host_servers,
             forwards,
         })
     }
@@ -250,6 +257,7 @@ mod tests {
             Words { host_sessions: Some(u32::MAX), ..words("eth0") },
             Words { host_rate: Some(u32::MAX), ..words("eth0") },
             Words { host_connections: Some(u32::MAX), ..words("eth0") },
+            Words { host_servers: Some(u32::MAX), ..words("eth0") },
             Words { forward: vec!["tcp 80".into()], ..words("eth0") },
             Words { enable: vec!["ipsek".into()], ..words("eth0") },
             Words::default(),

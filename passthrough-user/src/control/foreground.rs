@@ -15,7 +15,10 @@ use tokio::{
 use super::{changes::Changes, follow, network, up};
 use crate::{
     config::Plan,
-    loader::{Pins, attach, run::Sweep},
+    loader::{
+        Pins, attach,
+        run::{self, Sweep},
+    },
     tables::Tables,
 };
 
@@ -53,7 +56,7 @@ pub async fn run(pins: &Pins, plan: &Plan, log_level: u8, say: Say<'_>) -> anyho
                     say("the gateway was taken down");
                     return Ok(());
                 }
-                let swept = Tables::open(pins).and_then(|tables| super::sweep(&tables, &Sweep::default()));
+                let swept = run::sweep(pins, &Sweep::default());
                 if let Err(error) = swept {
                     say(&format!("sweeping failed: {error:#}"));
                 }

@@ -21,7 +21,7 @@ use crate::{
         Network, Prefix,
         forward::{Rule, Service},
     },
-    loader::run::Sweep,
+    loader::run::{self, Sweep},
     tables::Tables,
 };
 
@@ -179,7 +179,7 @@ pub fn remove(tables: &Tables, services: &[Service], host: Option<Ipv4Addr>) -> 
     quiesce()?;
     let entries = tables.remove_sessions(|key, session| gone.iter().any(|rule| made(rule, key, session)))?;
     // What belonged to them.
-    super::sweep(tables, &Sweep::default())?;
+    run::sweep(tables.pins(), &Sweep::default())?;
     Ok(Gone { rules: gone, entries })
 }
 

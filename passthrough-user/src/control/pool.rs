@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use passthrough_common::abi::{Settings, View};
 
-use crate::{loader::run::Sweep, tables::Tables};
+use crate::{
+    loader::run::{self, Sweep},
+    tables::Tables,
+};
 
 /// Ends the sessions of outside addresses that are no longer in the pool: their answers would go elsewhere.
 /// A host has one outside address, so its sessions go together. Answers how many entries went.
@@ -24,7 +27,7 @@ pub fn drop_lost(tables: &Tables, before: &Settings, after: &Settings) -> anyhow
         .collect();
     let mut ended = 0;
     for host in hosts {
-        ended += super::sweep(tables, &Sweep { host: Some(host), ..Sweep::default() })?;
+        ended += run::sweep(tables.pins(), &Sweep { host: Some(host), ..Sweep::default() })?;
     }
     Ok(ended)
 }

@@ -3,7 +3,11 @@
 use passthrough_common::abi::{Class, Settings, Switch, settings::option};
 
 use super::{quiesce, set_option};
-use crate::{config::L2tpPort, loader::run::Sweep, tables::Tables};
+use crate::{
+    config::L2tpPort,
+    loader::run::{self, Sweep},
+    tables::Tables,
+};
 
 /// What turning a switch has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +44,7 @@ pub fn turn(
         return Ok(Done { turned, removed: 0 });
     }
     quiesce()?;
-    let removed = super::sweep(tables, &Sweep { classes: ended, ..Sweep::default() })?;
+    let removed = run::sweep(tables.pins(), &Sweep { classes: ended, ..Sweep::default() })?;
     Ok(Done { turned, removed })
 }
 

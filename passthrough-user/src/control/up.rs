@@ -180,6 +180,7 @@ fn settings(
     settings.host_sessions = plan.host_sessions.unwrap_or(settings.host_sessions);
     settings.host_rate = plan.host_rate.map_or(settings.host_rate, Host::per_second);
     settings.host_connections = plan.host_connections.unwrap_or(settings.host_connections);
+    settings.host_servers = plan.host_servers.unwrap_or(settings.host_servers);
     settings.wan_ifindex = checked.wan.index;
     mode.keep(&mut settings);
     settings.pool = checked.pool;

@@ -34,7 +34,9 @@ impl Tables {
         let busiest = |share: Share| {
             let of = hosts.iter().filter(|(key, _)| key.share == share as u32);
             let most = of.max_by_key(|(_, host)| host.held as i32);
-            most.map(|(key, host)| (Ipv4Addr::from(key.address), u64::from(host.held)))
+            // A session is two halves.
+            let counted = |held: u32| u64::from(if share == Share::Halves { held.div_ceil(2) } else { held });
+            most.map(|(key, host)| (Ipv4Addr::from(key.address), counted(host.held)))
         };
         let sessions = u64::from(self.map(map::SESSIONS)?.info()?.max_entries()) / 2;
         let limit = |of, most: u64, reason: Reason| Limit {
@@ -47,7 +49,7 @@ impl Tables {
         Ok(vec![
             limit("sessions", sessions, Reason::TableFull),
             Limit {
-                nearest: busiest(Share::Sessions),
+                nearest: busiest(Share::Halves),
                 ..limit("sessions of a host", u64::from(settings.host_sessions), Reason::HostSessions)
             },
             limit("new sessions of a host a second", rate(&settings), Reason::HostRate),
@@ -60,6 +62,14 @@ impl Tables {
                     "PPTP control connections of a host",
                     u64::from(settings.host_connections),
                     Reason::HostConnections,
+                )
+            },
+            Limit {
+                nearest: busiest(Share::Servers),
+                ..limit(
+                    "VPN servers that a host is first with",
+                    u64::from(settings.host_servers),
+                    Reason::HostServers,
                 )
             },
             limit("PPTP calls of a control connection", CALLS as u64, Reason::PptpCalls),

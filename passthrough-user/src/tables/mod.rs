@@ -5,7 +5,6 @@ mod forwards;
 mod interfaces;
 pub mod limits;
 pub mod memory;
-mod orphans;
 pub mod sessions;
 pub mod shape;
 

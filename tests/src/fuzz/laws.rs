@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use passthrough_common::abi::session::flag;
-use passthrough_common::abi::{BindingKey, Class, Direction, HostKey, Reason, Share, View};
+use passthrough_common::abi::{BindingKey, Class, Direction, HostKey, Reason, Share};
+use passthrough_common::proto::hosts;
 use passthrough_common::session::pair;
 
+use crate::vectors::E;
 use crate::vectors::play::{Fate, Outcome, Place};
 use crate::vectors::state::State;
 
@@ -218,13 +219,16 @@ pub fn of_tables(state: &State) {
     }
     let mut held: HashMap<HostKey, u32> = HashMap::new();
     for (key, session) in &state.sessions {
-        if key.view() == View::Inbound && session.has(flag::BOUND) && !session.has(flag::OWN) {
-            *held.entry(HostKey::new(session.address, Share::Sessions)).or_default() += 1;
-        }
+        *held.entry(HostKey::new(hosts::of(key, session), Share::Halves)).or_default() += 1;
     }
     for key in state.controls.keys() {
         *held.entry(HostKey::new(key.local(), Share::Connections)).or_default() += 1;
     }
+    for record in state.peers.values() {
+        *held.entry(HostKey::new(record.opener, Share::Servers)).or_default() += 1;
+    }
+    // The gateway itself has no limits.
+    held.retain(|key, _| key.address != hosts::NOBODY && key.address != E);
     for (key, host) in &state.hosts {
         assert_eq!(held.remove(key).unwrap_or(0), host.held, "what a host has: {key:x?}");
     }

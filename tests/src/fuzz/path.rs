@@ -150,8 +150,8 @@ impl Life {
             0 => self.set(|settings| settings.options ^= u32::from(value) & 7),
             1 => self.set(|settings| settings.filtering = [value % 3, value / 3 % 3]),
             2 => self.set(|settings| {
-                (settings.host_sessions, settings.host_connections) =
-                    (u32::from(value) % 8, u32::from(value) % 4);
+                (settings.host_sessions, settings.host_connections, settings.host_servers) =
+                    (u32::from(value) % 8, u32::from(value) % 4, u32::from(value) / 8 % 4);
             }),
             _ if self.sides[0].gateway.forwards.is_empty() => {
                 let (protocol, port) =
@@ -246,7 +246,10 @@ impl Life {
                 }
             }
             for (key, _) in side.gateway.controls.dump() {
-                sweep::visit_control(&side.gateway, &key);
+                sweep::connection(&side.gateway, &key);
+            }
+            for (key, _) in side.gateway.peers.dump() {
+                sweep::server(&side.gateway, &key);
             }
         }
         self.before = State::of(&self.sides[1].gateway);

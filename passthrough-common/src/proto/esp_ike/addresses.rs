@@ -14,7 +14,7 @@
 
 use crate::abi::session::Rewrite;
 use crate::abi::settings::{Idle, option};
-use crate::abi::{Class, Event, Forward, SessionKey, Space, View};
+use crate::abi::{Class, Event, Forward, Reason, SessionKey, Space, View};
 use crate::proto::{endpoint, halves, number};
 use crate::seam::{Table, World};
 
@@ -115,15 +115,20 @@ fn claim<W: World>(world: &W, ends: &Ends, address: u32) -> bool {
     let key = taken_key(ends.server, address);
     let (now, limit) = (world.now(), world.settings().idle(Idle::Esp));
     let taken = world.sessions().update(&key, |taken| {
-        let free = taken.address == ends.host || now.since(taken.seen) > limit;
-        if free {
-            taken.address = ends.host;
+        let own = taken.address == ends.host;
+        let live = now.since(taken.seen) <= limit;
+        if own {
             taken.seen = now;
         }
-        free
+        (own, live)
     });
     match taken {
-        Some(free) => free,
+        Some((true, _)) => true,
+        Some((false, true)) => false,
+        Some((false, false)) => {
+            halves::remove_alone(world, &key);
+            note(world, &key, ends.host)
+        }
         None => note(world, &key, ends.host),
     }
 }
@@ -140,7 +145,7 @@ fn note<W: World>(world: &W, key: &SessionKey, address: u32) -> bool {
         return true;
     }
     let half = halves::half(settings, now, Class::Esp, Rewrite::Address, (address, 0), 0);
-    world.sessions().insert(key, &half).is_ok()
+    halves::put_alone(world, key, &half, Reason::Contended).is_ok()
 }
 
 /// A session of the host is in use: what it holds stays, and what it has taken.
@@ -165,7 +170,7 @@ pub fn give_back<W: World>(world: &W, ends: &Ends) {
     if world.settings().has(option::IPSEC_ADDRESSES)
         && world.sessions().update(&key, |taken| taken.address == ends.host) == Some(true)
     {
-        world.sessions().remove(&key);
+        halves::remove_alone(world, &key);
     }
 }
 

@@ -18,8 +18,9 @@ use crate::abi::peers::window;
 use crate::abi::{Peer, PeerKey, Peers, Ticks};
 use crate::seam::{Table, World};
 
-use super::peers::{MEMBER, with, within};
+use super::peers::{with, within};
 use super::turns::Cause;
+use crate::proto::servers::MEMBER;
 
 /// Whether every host of the server is known.
 #[inline(always)]

@@ -4,7 +4,7 @@ use crate::abi::peers::IPSEC;
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::Idle;
 use crate::abi::{Class, Event, PeerKey, Reason, Session, SessionKey, Ticks, View};
-use crate::proto::{Flow, halves};
+use crate::proto::{Flow, halves, hosts};
 use crate::seam::{Packet, Table, World};
 use crate::wire::esp::{self, Header};
 
@@ -12,7 +12,7 @@ use super::claims::{self, Claim};
 use super::learn::FRESH;
 use super::peers::{self, Sent};
 use super::turns::{self, Cause};
-use super::{Ends, debts, esp_key, own_flag, table};
+use super::{Ends, debts, esp_key, table};
 
 /// For how long after a packet an error from its receiver counts as being about it (rule 9).
 const AT_ONCE: Ticks = Ticks::from_secs(2);
@@ -55,7 +55,7 @@ fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32, cause: Cause) -> Re
     peers::join(world, &peers, ends.host, Sent::Esp)?;
     turns::open(world, &peers, ends.host, cause, spi)?;
 
-    let mut half = half(world, ends.host, own_flag(world.settings(), ends.host));
+    let mut half = half(world, ends.host, hosts::own_flag(world.settings(), ends.host));
     if known.is_none() {
         table::put(world, &quoted, &half, Reason::EspConflict)?;
     }
@@ -63,7 +63,7 @@ fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32, cause: Cause) -> Re
     let key = esp_key(View::Outbound, ends.server, ends.host, spi);
     if let Err(reason) = table::put(world, &key, &half, Reason::Contended) {
         if known.is_none() {
-            world.sessions().remove(&quoted);
+            halves::remove_alone(world, &quoted);
         }
         return Err(reason);
     }
@@ -85,13 +85,13 @@ pub fn inbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resul
 #[inline(never)]
 fn bind<W: World>(world: &W, peers: &PeerKey, claim: &Claim) -> Result<(), Reason> {
     let unrivalled = if claim.alone { flag::UNRIVALLED } else { 0 };
-    let flags = flag::LEARNED | flag::TENTATIVE | unrivalled | own_flag(world.settings(), claim.host);
+    let flags = flag::LEARNED | flag::TENTATIVE | unrivalled | hosts::own_flag(world.settings(), claim.host);
     let mut half = half(world, claim.host, flags);
     half.mark = world.now().0;
     let key = esp_key(View::Inbound, peers.server(), peers.outside(), claim.spi);
     table::put(world, &key, &half, Reason::EspConflict)?;
     if !claims::learned(world, peers, claim.host, claim.alone) {
-        world.sessions().remove(&key);
+        halves::remove_alone(world, &key);
         return Err(Reason::EspFlood);
     }
     world.event(Event::SessionOpened);

@@ -3,7 +3,7 @@
 use crate::abi::peers::IPSEC;
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::{Class, Event, Forward, PeerKey, Reason, SessionKey, Space, Switch, View};
-use crate::proto::{Flow, halves, number};
+use crate::proto::{Flow, halves, hosts, number};
 use crate::seam::{Packet, Table, World};
 use crate::wire;
 use crate::wire::ike::Exchange;
@@ -11,7 +11,7 @@ use crate::wire::ike::Exchange;
 use super::claims::{self, Meant};
 use super::peers::{self, Sent};
 use super::turns::{self, Cause};
-use super::{Ends, debts, initiator_key, own_flag, table};
+use super::{Ends, debts, initiator_key, table};
 
 #[inline(always)]
 const fn key(view: View, server: u32, local: u32, initiator: u32) -> SessionKey {
@@ -31,14 +31,14 @@ fn exchange<P: Packet>(packet: &P, flow: &Flow) -> Result<Exchange, Reason> {
 #[inline(never)]
 fn make_pair<W: World>(world: &W, ends: &Ends, initiator: u32, flags: u8) -> Result<(), Reason> {
     let (settings, now) = (world.settings(), world.now());
-    let flags = flags | own_flag(settings, ends.host);
+    let flags = flags | hosts::own_flag(settings, ends.host);
     let mut half = halves::half(settings, now, Class::Ike, Rewrite::Address, (ends.host, 500), flags);
     let back = key(View::Inbound, ends.server, ends.outside, initiator);
     table::put(world, &back, &half, Reason::IkeConflict)?;
     half.address = ends.outside;
     let there = key(View::Outbound, ends.server, ends.host, initiator);
     if let Err(reason) = table::put(world, &there, &half, Reason::Contended) {
-        world.sessions().remove(&back);
+        halves::remove_alone(world, &back);
         return Err(reason);
     }
     world.event(Event::SessionOpened);

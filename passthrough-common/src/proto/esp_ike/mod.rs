@@ -33,7 +33,7 @@ pub use addresses::address;
 pub use ike::{inbound as ike_inbound, outbound as ike_outbound};
 
 use crate::abi::session::flag;
-use crate::abi::{PeerKey, Reason, Session, SessionKey, Settings, Space, View};
+use crate::abi::{PeerKey, Reason, Session, SessionKey, Space, View};
 use crate::seam::{Packet, World};
 use crate::wire;
 
@@ -132,12 +132,6 @@ pub fn refresh<W: World>(world: &W, key: &SessionKey, session: &Session) {
 #[inline(always)]
 pub fn refused<W: World>(world: &W, host: u32, server: u32, spi: u32) {
     esp::refused(world, &Ends { server, host, outside: address(world, host) }, spi);
-}
-
-/// [`flag::OWN`] if the host is the gateway itself.
-#[inline(always)]
-fn own_flag(settings: &Settings, host: u32) -> u8 {
-    if settings.is_outside_address(host) { flag::OWN } else { 0 }
 }
 
 /// Key of an ESP session.

@@ -8,12 +8,11 @@
 
 use crate::abi::peers::{PEERS, SPIS, window};
 use crate::abi::{Class, Peer, PeerKey, Peers, Reason, Settings, Ticks};
-use crate::seam::{Refused, Table, World};
+use crate::proto::servers::{self, MEMBER};
+use crate::seam::{Table, World};
 
 use super::debts;
 
-/// How long a host belongs to K after it was last heard.
-pub const MEMBER: Ticks = Ticks::from_secs(300);
 /// The exclusive part of a learn window (rule 4).
 const EXCLUSIVE: Ticks = Ticks::from_secs(3);
 /// The whole learn window (rule 5).
@@ -88,15 +87,12 @@ pub fn with<R>(record: &mut Peers, host: u32, act: impl FnOnce(&mut Peer) -> R) 
 ///
 /// # Errors
 ///
-/// [`Reason::PeerLimit`], [`Reason::TableFull`], [`Reason::Contended`].
+/// [`Reason::PeerLimit`], [`Reason::Contended`], those of [`servers::open`].
 #[inline(always)]
 pub fn join<W: World>(world: &W, key: &PeerKey, host: u32, sent: Sent) -> Result<(), Reason> {
     let now = world.now();
     let generations = generations(world.settings());
-    // Looked up twice, so that the verifier walks the record's loops once.
-    if world.peers().update(key, |_| ()).is_none() && world.open_peers(key) == Err(Refused::Full) {
-        return Err(Reason::TableFull);
-    }
+    servers::open(world, key, host)?;
     world
         .peers()
         .update(key, |record| enter(record, host, now, generations, sent))

@@ -5,9 +5,9 @@
 
 use crate::abi::session::flag;
 use crate::abi::settings::Idle;
-use crate::abi::{Class, Event, Reason, Session, SessionKey, Space, View};
-use crate::proto::number;
-use crate::seam::{Refused, Table, World};
+use crate::abi::{Class, Event, Reason, Session, SessionKey, Share, Space, View};
+use crate::proto::{halves, hosts, number};
+use crate::seam::{Table, World};
 
 /// The address that a live session translates to; `None` for no session, and for one whose time is over.
 #[inline(always)]
@@ -49,35 +49,27 @@ fn twin(key: &SessionKey, address: u32) -> Option<SessionKey> {
 ///
 /// # Errors
 ///
-/// `conflict` if a live session has this key; [`Reason::TableFull`].
+/// `conflict` if a live session has this key; those of [`halves::put_alone`].
 #[inline(never)]
 pub fn put<W: World>(world: &W, key: &SessionKey, session: &Session, conflict: Reason) -> Result<(), Reason> {
-    match world.sessions().insert(key, session) {
-        Ok(()) => return Ok(()),
-        Err(Refused::Exists) => {
-            if owner(world, key).is_some() {
-                return Err(conflict);
-            }
-            remove(world, key);
+    if world.sessions().update(key, |_| ()).is_some() {
+        if owner(world, key).is_some() {
+            return Err(conflict);
         }
-        Err(Refused::Full) => return Err(Reason::TableFull),
+        remove(world, key);
     }
-    match world.sessions().insert(key, session) {
-        Ok(()) => Ok(()),
-        Err(Refused::Exists) => Err(conflict),
-        Err(Refused::Full) => Err(Reason::TableFull),
-    }
+    halves::put_alone(world, key, session, conflict)
 }
 
 /// Removes a session, both halves if it has two. Of several who try at once, one counts.
 #[inline(always)]
 pub fn remove<W: World>(world: &W, key: &SessionKey) {
-    let Some(address) = world.sessions().update(key, |session| session.address) else { return };
+    let found = world.sessions().update(key, |session| (session.address, hosts::of(key, session)));
+    let Some((address, host)) = found else { return };
     if !world.sessions().remove(key) {
         return;
     }
-    if let Some(twin) = twin(key, address) {
-        world.sessions().remove(&twin);
-    }
+    let twin_gone = twin(key, address).is_some_and(|twin| world.sessions().remove(&twin));
+    hosts::give_back(world, host, Share::Halves, 1 + u32::from(twin_gone));
     world.event(Event::SessionClosed);
 }

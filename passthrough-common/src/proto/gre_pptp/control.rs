@@ -221,7 +221,7 @@ fn synchronise<W: World>(world: &W, line: &Line, segment: &Segment) -> Result<bo
 #[inline(never)]
 fn open<W: World>(world: &W, key: &SessionKey) -> Result<bool, Reason> {
     let refused = match world.open_control(key) {
-        Ok(()) => match hosts::take(world, key.local(), Share::Connections) {
+        Ok(()) => match hosts::take(world, key.local(), Share::Connections, 1) {
             Ok(()) => return Ok(true),
             Err(reason) => {
                 world.controls().remove(key);
@@ -378,12 +378,10 @@ fn set_both<W: World>(world: &W, line: &Line, state: u32) {
     });
 }
 
-/// Removes the record of a control connection whose session is gone; `true` if it did. `key` is its outbound session key.
+/// Removes the record of a control connection whose session is gone. `key` is its outbound session key.
 #[inline(always)]
-pub fn remove_if_over<W: World>(world: &W, key: &SessionKey) -> bool {
-    let is_over = world.sessions().get(key).is_none() && world.controls().remove(key);
-    if is_over {
-        hosts::give_back(world, key.local(), Share::Connections);
+pub fn remove_if_over<W: World>(world: &W, key: &SessionKey) {
+    if world.sessions().get(key).is_none() && world.controls().remove(key) {
+        hosts::give_back(world, key.local(), Share::Connections, 1);
     }
-    is_over
 }

@@ -4,7 +4,8 @@ use super::tunnels::{self, Client};
 use crate::abi::peers::{self, PEERS};
 use crate::abi::settings::Idle;
 use crate::abi::{Class, Peer, PeerKey, Peers, Reason, Ticks};
-use crate::seam::{Refused, Table, World};
+use crate::proto::{halves, servers};
+use crate::seam::{Table, World};
 
 /// Most messages of one client that assign tunnel IDs, within the idle time of a session: a bound on what an SCCRQ flood
 /// may fill (conformance Z58).
@@ -61,16 +62,14 @@ impl Times {
 ///
 /// # Errors
 ///
-/// [`Reason::PeerLimit`], [`Reason::TableFull`], [`Reason::PortsExhausted`].
+/// [`Reason::PeerLimit`], [`Reason::PortsExhausted`], those of [`servers::open`].
 #[inline(never)]
 pub fn join<W: World>(world: &W, client: &Client, assigns: bool) -> Result<(), Reason> {
     let key = key(client.server, client.outside);
     let times = Times::of(world);
     let host = client.host;
-    let is_there = world.peers().update(&key, |peers| renew(peers, times.generation)).is_some();
-    if !is_there && world.open_peers(&key) == Err(Refused::Full) {
-        return Err(Reason::TableFull);
-    }
+    servers::open(world, &key, host)?;
+    world.peers().update(&key, |peers| renew(peers, times.generation));
     let entered = world.peers().update(&key, |peers| {
         peers.generations = times.generation;
         match refresh(peers, times, host, assigns) {
@@ -82,7 +81,7 @@ pub fn join<W: World>(world: &W, client: &Client, assigns: bool) -> Result<(), R
         Some(Entered::Known) => Ok(()),
         Some(Entered::New) => {
             // Tunnel ID 0 went to the only client; with two, nobody knows whose it is (conformance L10).
-            world.sessions().remove(&tunnels::inbound_key(client.server, client.outside, 0));
+            halves::remove_alone(world, &tunnels::inbound_key(client.server, client.outside, 0));
             Ok(())
         }
         Some(Entered::Floods) => Err(Reason::PortsExhausted),

@@ -3,8 +3,8 @@
 use crate::abi::session::{Rewrite, flag};
 use crate::abi::settings::Idle;
 use crate::abi::{Class, Event, Reason, Session, SessionKey, Space, View};
-use crate::proto::{halves, number};
-use crate::seam::{Refused, Table, World};
+use crate::proto::{halves, hosts, number};
+use crate::seam::{Table, World};
 use crate::session::pair::L2TP_PORT;
 
 /// Most outside tunnel IDs that are tried for one.
@@ -47,23 +47,8 @@ fn is_kept(session: &Session) -> bool {
 #[inline(always)]
 fn half<W: World>(world: &W, rewrite: Rewrite, from: u32, to: (u32, u16)) -> Session {
     let settings = world.settings();
-    let own = settings.is_outside_address(from) && settings.is_outside_address(to.0);
-    let flags = if own { flag::OWN } else { 0 };
+    let flags = hosts::own_flag(settings, from) & hosts::own_flag(settings, to.0);
     halves::half(settings, world.now(), Class::L2tp, rewrite, to, flags)
-}
-
-/// Puts a half where none is.
-///
-/// # Errors
-///
-/// [`Reason::Contended`] if there is one now, [`Reason::TableFull`].
-#[inline(never)]
-fn put<W: World>(world: &W, key: &SessionKey, session: &Session) -> Result<(), Reason> {
-    match world.sessions().insert(key, session) {
-        Ok(()) => Ok(()),
-        Err(Refused::Exists) => Err(Reason::Contended),
-        Err(Refused::Full) => Err(Reason::TableFull),
-    }
 }
 
 /// The outside tunnel ID that the client assigned last, 0 for none, from its outbound half, which sees a message now;
@@ -87,11 +72,11 @@ pub fn last_assigned<W: World>(world: &W, client: &Client) -> Option<u16> {
 ///
 /// # Errors
 ///
-/// [`Reason::Contended`], [`Reason::TableFull`].
+/// Those of [`halves::put_alone`].
 #[inline(never)]
 pub fn open<W: World>(world: &W, client: &Client) -> Result<(), Reason> {
     let session = half(world, Rewrite::Address, client.host, (client.outside, 0));
-    put(world, &outbound_key(client), &session)?;
+    halves::put_alone(world, &outbound_key(client), &session, Reason::Contended)?;
     world.event(Event::SessionOpened);
     Ok(())
 }
@@ -183,7 +168,11 @@ pub fn assign<W: World>(world: &W, client: &Client, last: u16, tunnel: u16) -> u
         .sessions()
         .update(&inbound_key(client.server, client.outside, id), |session| session.seen = now);
     if id == 0 || kept.is_none() {
-        id = take(world, client, tunnel);
+        // One after the other: one in the other is too much for the BPF stack.
+        id = free(world, client, tunnel);
+        if id != 0 && insert(world, client, tunnel, id).is_err() {
+            id = 0;
+        }
     }
     world.sessions().update(&outbound_key(client), |session| {
         if id != 0 && is_kept(session) {
@@ -193,14 +182,14 @@ pub fn assign<W: World>(world: &W, client: &Client, last: u16, tunnel: u16) -> u
     id
 }
 
-/// Takes the first candidate that is free; 0 if none is.
+/// The first candidate that is free; 0 if none is.
 #[inline(never)]
-fn take<W: World>(world: &W, client: &Client, tunnel: u16) -> u16 {
+fn free<W: World>(world: &W, client: &Client, tunnel: u16) -> u16 {
     let mut attempt = 0;
     while attempt < TRIES {
         let id = candidate(client.host, tunnel, attempt);
         if matches!(look(world, client, tunnel, id), Whose::Nobodys | Whose::Over) {
-            return if insert(world, client, tunnel, id).is_ok() { id } else { 0 };
+            return id;
         }
         attempt += 1;
     }
@@ -211,17 +200,16 @@ fn take<W: World>(world: &W, client: &Client, tunnel: u16) -> u16 {
 ///
 /// # Errors
 ///
-/// [`Reason::Contended`], [`Reason::TableFull`].
+/// Those of [`halves::put_alone`].
 #[inline(never)]
 pub fn insert<W: World>(world: &W, client: &Client, tunnel: u16, id: u16) -> Result<(), Reason> {
     // Equal IDs need no edit of the header.
     let rewrite = if tunnel == id { Rewrite::Address } else { Rewrite::TunnelId };
-    let session = half(world, rewrite, client.outside, (client.host, tunnel));
     let key = inbound_key(client.server, client.outside, id);
-    match world.sessions().update(&key, |over| *over = session) {
-        Some(()) => Ok(()),
-        None => put(world, &key, &session),
-    }
+    // In the place of one that is over.
+    halves::remove_alone(world, &key);
+    let session = half(world, rewrite, client.outside, (client.host, tunnel));
+    halves::put_alone(world, &key, &session, Reason::Contended)
 }
 
 /// Remembers whose messages go to the server's tunnel ID, for ICMP errors that quote them.
@@ -230,17 +218,17 @@ pub fn remember_quoted<W: World>(world: &W, client: &Client, tunnel: u16) {
     let key = quoted_key(client.server, client.outside, tunnel);
     let fresh = half(world, Rewrite::Address, client.outside, (client.host, 0));
     let limit = world.settings().idle[Idle::Udp as usize];
-    let known = world.sessions().update(&key, |session| {
+    let stays = world.sessions().update(&key, |session| {
         let over = session.generation != fresh.generation || fresh.seen.since(session.seen) > limit;
-        if over {
-            *session = fresh;
-        } else if session.address == fresh.address {
+        if !over && session.address == fresh.address {
             session.seen = fresh.seen;
         }
+        !over
     });
-    if known.is_none() {
+    if stays != Some(true) {
+        halves::remove_alone(world, &key);
         // Without it an ICMP error finds nobody; the message itself needs it not.
-        let _ = put(world, &key, &fresh);
+        let _ = halves::put_alone(world, &key, &fresh, Reason::Contended);
     }
 }
 

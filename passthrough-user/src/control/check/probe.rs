@@ -7,7 +7,6 @@ use passthrough_common::abi::{Class, Direction, Interface, Link, Reason, Setting
 use super::frames;
 use crate::{
     config::{Network, prefix::is_private},
-    control,
     loader::run::{self, Sweep},
     render::check::Finding,
     tables::Tables,
@@ -38,7 +37,7 @@ pub fn probe(
     for class in classes {
         findings.extend(one(tables, settings, wan, lan, host, *class)?);
     }
-    control::sweep(tables, &Sweep { host: Some(host.into()), ..Sweep::default() })?;
+    run::sweep(tables.pins(), &Sweep { host: Some(host.into()), ..Sweep::default() })?;
     Ok(findings)
 }
 

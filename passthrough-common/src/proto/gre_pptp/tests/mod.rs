@@ -178,9 +178,11 @@ impl<'a> Connection<'a> {
     pub fn expire(&self) {
         let key = self.key();
         let session = self.world.sessions.get(&key).expect("a session");
-        assert!(!control::remove_if_over(self.world, &key), "not while it is there");
+        control::remove_if_over(self.world, &key);
+        assert!(self.world.controls.get(&key).is_some(), "not while it is there");
         halves::remove(self.world, &key, &session);
-        assert!(control::remove_if_over(self.world, &key));
+        control::remove_if_over(self.world, &key);
+        assert!(self.world.controls.get(&key).is_none());
         for (key, session) in self.world.sessions.dump() {
             if halves::is_over(self.world, &key, &session) {
                 halves::remove(self.world, &key, &session);
