@@ -12,5 +12,6 @@ fn tunnels_of_every_kind_lose_nothing_under_hostile_input_from_both_sides() -> R
     let wanted = Wanted { length: Duration::from_secs(10), rate: 400, seed: u64::from(std::process::id()) };
     let report = soak::run(&wanted, &|line| println!("{line}"), &AtomicBool::new(false))?;
     println!("{report}");
-    report.nothing_is_lost()
+    report.nothing_is_lost()?;
+    report.nothing_is_full()
 }

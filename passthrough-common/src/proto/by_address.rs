@@ -63,7 +63,9 @@ pub struct By {
 #[inline(always)]
 pub fn pair<W: World>(world: &W, flow: &Flow, by: &By) -> Result<(), Reason> {
     // One after the other: together they are too much for the BPF stack.
-    clear(world, flow, by);
+    if !clear(world, flow, by) {
+        return Err(by.conflict);
+    }
     insert(world, flow, by)
 }
 
@@ -74,11 +76,11 @@ fn keys(outside: u32, flow: &Flow, by: &By) -> (SessionKey, SessionKey) {
     (key(View::Outbound, flow.source), key(View::Inbound, outside))
 }
 
-/// Makes room for the session where another host's is over.
+/// Makes room for the session where another host's is over; `false` if there is one that lives.
 #[inline(never)]
-fn clear<W: World>(world: &W, flow: &Flow, by: &By) {
+fn clear<W: World>(world: &W, flow: &Flow, by: &By) -> bool {
     let (_, inbound) = keys(endpoint::outside_address(world, flow.source), flow, by);
-    halves::remove_if_over(world, &inbound);
+    halves::remove_if_over(world, &inbound)
 }
 
 #[inline(never)]

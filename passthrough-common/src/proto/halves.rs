@@ -58,19 +58,22 @@ pub struct Pair {
 /// meanwhile; [`Reason::TableFull`]; those of [`hosts::take`]. Nothing stays behind.
 #[inline(always)]
 pub fn insert<W: World>(world: &W, pair: &Pair, conflict: Reason) -> Result<(), Reason> {
-    let host = if pair.flags & flag::OWN != 0 { hosts::NOBODY } else { pair.inside.0 };
-    hosts::take(world, host, Share::Halves, 2)?;
-    let mut result = put(world, pair, Direction::Inbound, conflict);
-    if result.is_ok() {
-        result = put(world, pair, Direction::Outbound, Reason::Contended);
-        if result.is_ok() {
+    hosts::charge(
+        world,
+        hosts::payer(pair.flags, pair.inside.0),
+        2,
+        #[inline(always)]
+        || {
+            put(world, pair, Direction::Inbound, conflict)?;
+            let result = put(world, pair, Direction::Outbound, Reason::Contended);
+            if result.is_err() {
+                world.sessions().remove(&pair.inbound);
+                return result;
+            }
             world.event(Event::SessionOpened);
-            return result;
-        }
-        world.sessions().remove(&pair.inbound);
-    }
-    hosts::give_back(world, host, Share::Halves, 2);
-    result
+            Ok(())
+        },
+    )
 }
 
 /// Puts one half into the table. It is made here, since two of them at once are too much for the BPF stack.
@@ -85,8 +88,18 @@ fn put<W: World>(world: &W, pair: &Pair, direction: Direction, conflict: Reason)
     into_table(world, key, &half, conflict)
 }
 
+/// Puts a half, which is counted already, where none is.
+///
+/// # Errors
+///
+/// `conflict` if there is one, [`Reason::TableFull`].
 #[inline(always)]
-fn into_table<W: World>(world: &W, key: &SessionKey, half: &Session, conflict: Reason) -> Result<(), Reason> {
+pub fn into_table<W: World>(
+    world: &W,
+    key: &SessionKey,
+    half: &Session,
+    conflict: Reason,
+) -> Result<(), Reason> {
     match world.sessions().insert(key, half) {
         Ok(()) => Ok(()),
         Err(Refused::Exists) => Err(conflict),
@@ -107,13 +120,13 @@ pub fn put_alone<W: World>(
     half: &Session,
     conflict: Reason,
 ) -> Result<(), Reason> {
-    let host = hosts::of(key, half);
-    hosts::take(world, host, Share::Halves, 1)?;
-    let result = into_table(world, key, half, conflict);
-    if result.is_err() {
-        hosts::give_back(world, host, Share::Halves, 1);
-    }
-    result
+    hosts::charge(
+        world,
+        hosts::of(key, half),
+        1,
+        #[inline(always)]
+        || into_table(world, key, half, conflict),
+    )
 }
 
 /// Removes a half that lives alone. Of several who try at once, one counts.

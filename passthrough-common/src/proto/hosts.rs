@@ -17,7 +17,13 @@ pub const NOBODY: u32 = 0;
 #[inline(always)]
 pub const fn of(key: &SessionKey, session: &Session) -> u32 {
     let is_call = matches!(key.space(), Space::CallId) && key.selector() != 0;
-    if is_call || session.flags & flag::OWN != 0 { NOBODY } else { pair::inside(key, session) }
+    if is_call { NOBODY } else { payer(session.flags, pair::inside(key, session)) }
+}
+
+/// The host that a session of these flags and this inside host counts for.
+#[inline(always)]
+pub const fn payer(flags: u8, inside: u32) -> u32 {
+    if flags & flag::OWN != 0 { NOBODY } else { inside }
 }
 
 /// [`flag::OWN`] if the host is the gateway itself. A call, since the pool's ranges fill a fifth of the BPF stack when LLVM has
@@ -77,6 +83,26 @@ pub fn take<W: World>(world: &W, inside: u32, share: Share, more: u32) -> Result
             Err(Refused::Full) => Err(Reason::TableFull),
         },
     }
+}
+
+/// Has a host's halves of sessions put into the table, counted before; what fails is given back.
+///
+/// # Errors
+///
+/// Those of [`take`] and of `put`.
+#[inline(always)]
+pub fn charge<W: World>(
+    world: &W,
+    host: u32,
+    halves: u32,
+    put: impl FnOnce() -> Result<(), Reason>,
+) -> Result<(), Reason> {
+    take(world, host, Share::Halves, halves)?;
+    let result = put();
+    if result.is_err() {
+        give_back(world, host, Share::Halves, halves);
+    }
+    result
 }
 
 /// Counts so many less, and forgets the host with the last.

@@ -41,7 +41,7 @@ pub fn open<W: World>(world: &W, key: &PeerKey, host: u32) -> Result<(), Reason>
 /// For whom a record counts: not for the gateway itself, which may be a hub of many servers.
 #[inline(always)]
 fn payer<W: World>(world: &W, opener: u32) -> u32 {
-    if hosts::own_flag(world.settings(), opener) != 0 { hosts::NOBODY } else { opener }
+    hosts::payer(hosts::own_flag(world.settings(), opener), opener)
 }
 
 /// Removes a record that nobody inside has lately added to.

@@ -42,6 +42,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let report = soak::run(&wanted, &|line| println!("{line}"), &*interrupt::flag()?)?;
     println!("\n{report}");
     report.nothing_is_lost()?;
-    println!("nothing is lost");
+    report.nothing_is_full()?;
+    println!("nothing is lost, and no table was full");
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use passthrough_common::abi::names::map;
 
 use super::fill::Fill;
 use super::kinds::Kind;
@@ -72,6 +73,24 @@ impl Report {
             .collect();
         ensure!(bad.is_empty(), "{} tunnels have lost something: {}", bad.len(), bad.join("; "));
         ensure!(self.leak.is_none(), "{}", self.leak.as_deref().unwrap_or_default());
+        Ok(())
+    }
+
+    /// That there was room for others at every look, in each table that hosts have a share of.
+    ///
+    /// # Errors
+    ///
+    /// Which tables were full, in one line.
+    pub fn nothing_is_full(&self) -> Result<()> {
+        let shared = [map::SESSIONS, map::BINDINGS, map::HOSTS, map::CONTROLS, map::PEERS];
+        let mut full = Vec::new();
+        for name in shared {
+            let table = self.fill.tables.get(name).with_context(|| format!("no fill of {name}"))?;
+            if table.entries[1] >= table.capacity {
+                full.push(format!("{name} with {}", table.capacity));
+            }
+        }
+        ensure!(full.is_empty(), "tables were full: {}", full.join(", "));
         Ok(())
     }
 }

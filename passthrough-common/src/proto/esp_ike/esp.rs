@@ -51,24 +51,33 @@ fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32, cause: Cause) -> Re
         // The server chose this SPI for one client, so the other is mistaken, or a liar.
         return Err(Reason::EspConflict);
     }
-    let peers = ends.peers();
-    peers::join(world, &peers, ends.host, Sent::Esp)?;
-    turns::open(world, &peers, ends.host, cause, spi)?;
-
-    let mut half = half(world, ends.host, hosts::own_flag(world.settings(), ends.host));
-    if known.is_none() {
-        table::put(world, &quoted, &half, Reason::EspConflict)?;
-    }
-    half.address = ends.outside;
-    let key = esp_key(View::Outbound, ends.server, ends.host, spi);
-    if let Err(reason) = table::put(world, &key, &half, Reason::Contended) {
-        if known.is_none() {
-            halves::remove_alone(world, &quoted);
-        }
-        return Err(reason);
-    }
-    world.event(Event::SessionOpened);
-    Ok(())
+    let own = hosts::own_flag(world.settings(), ends.host);
+    // Counted first: a host that has its share opens no learn window.
+    hosts::charge(
+        world,
+        hosts::payer(own, ends.host),
+        if known.is_none() { 2 } else { 1 },
+        #[inline(always)]
+        || {
+            let peers = ends.peers();
+            peers::join(world, &peers, ends.host, Sent::Esp)?;
+            turns::open(world, &peers, ends.host, cause, spi)?;
+            let mut half = half(world, ends.host, own);
+            if known.is_none() {
+                table::put(world, &quoted, &half, Reason::EspConflict)?;
+            }
+            half.address = ends.outside;
+            let key = esp_key(View::Outbound, ends.server, ends.host, spi);
+            if let Err(reason) = table::put(world, &key, &half, Reason::Contended) {
+                if known.is_none() {
+                    world.sessions().remove(&quoted);
+                }
+                return Err(reason);
+            }
+            world.event(Event::SessionOpened);
+            Ok(())
+        },
+    )
 }
 
 /// An inbound SPI that nobody has (rules 6 to 8).
@@ -89,14 +98,22 @@ fn bind<W: World>(world: &W, peers: &PeerKey, claim: &Claim) -> Result<(), Reaso
     let mut half = half(world, claim.host, flags);
     half.mark = world.now().0;
     let key = esp_key(View::Inbound, peers.server(), peers.outside(), claim.spi);
-    table::put(world, &key, &half, Reason::EspConflict)?;
-    if !claims::learned(world, peers, claim.host, claim.alone) {
-        halves::remove_alone(world, &key);
-        return Err(Reason::EspFlood);
-    }
-    world.event(Event::SessionOpened);
-    world.event(Event::EspLearned);
-    Ok(())
+    hosts::charge(
+        world,
+        hosts::payer(flags, claim.host),
+        1,
+        #[inline(always)]
+        || {
+            table::put(world, &key, &half, Reason::EspConflict)?;
+            if !claims::learned(world, peers, claim.host, claim.alone) {
+                world.sessions().remove(&key);
+                return Err(Reason::EspFlood);
+            }
+            world.event(Event::SessionOpened);
+            world.event(Event::EspLearned);
+            Ok(())
+        },
+    )
 }
 
 /// The host goes on sending: it stays in K, and so does what errors quote.

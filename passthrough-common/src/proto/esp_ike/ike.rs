@@ -34,15 +34,23 @@ fn make_pair<W: World>(world: &W, ends: &Ends, initiator: u32, flags: u8) -> Res
     let flags = flags | hosts::own_flag(settings, ends.host);
     let mut half = halves::half(settings, now, Class::Ike, Rewrite::Address, (ends.host, 500), flags);
     let back = key(View::Inbound, ends.server, ends.outside, initiator);
-    table::put(world, &back, &half, Reason::IkeConflict)?;
-    half.address = ends.outside;
-    let there = key(View::Outbound, ends.server, ends.host, initiator);
-    if let Err(reason) = table::put(world, &there, &half, Reason::Contended) {
-        halves::remove_alone(world, &back);
-        return Err(reason);
-    }
-    world.event(Event::SessionOpened);
-    Ok(())
+    hosts::charge(
+        world,
+        hosts::payer(flags, ends.host),
+        2,
+        #[inline(always)]
+        || {
+            table::put(world, &back, &half, Reason::IkeConflict)?;
+            half.address = ends.outside;
+            let there = key(View::Outbound, ends.server, ends.host, initiator);
+            if let Err(reason) = table::put(world, &there, &half, Reason::Contended) {
+                world.sessions().remove(&back);
+                return Err(reason);
+            }
+            world.event(Event::SessionOpened);
+            Ok(())
+        },
+    )
 }
 
 /// From a host: a session for a new initiator SPI (R8, R12), and a learn window for what asks for one.

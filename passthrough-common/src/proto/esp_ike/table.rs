@@ -45,11 +45,11 @@ fn twin(key: &SessionKey, address: u32) -> Option<SessionKey> {
     Some(SessionKey::new(view, key.remote(), address, number::UDP, Space::InitiatorSpi, key.selector()))
 }
 
-/// Puts one half into the table, in the place of one that is over if need be.
+/// Puts one half, which is counted already, into the table, in the place of one that is over if need be.
 ///
 /// # Errors
 ///
-/// `conflict` if a live session has this key; those of [`halves::put_alone`].
+/// `conflict` if a live session has this key; those of [`halves::into_table`].
 #[inline(never)]
 pub fn put<W: World>(world: &W, key: &SessionKey, session: &Session, conflict: Reason) -> Result<(), Reason> {
     if world.sessions().update(key, |_| ()).is_some() {
@@ -58,7 +58,7 @@ pub fn put<W: World>(world: &W, key: &SessionKey, session: &Session, conflict: R
         }
         remove(world, key);
     }
-    halves::put_alone(world, key, session, conflict)
+    halves::into_table(world, key, session, conflict)
 }
 
 /// Removes a session, both halves if it has two. Of several who try at once, one counts.
