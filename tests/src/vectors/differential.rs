@@ -285,7 +285,7 @@ pub fn may_note(place: Place, outcome: &Outcome) -> [bool; 6] {
     let server = matches!(class, Class::Esp | Class::Ike | Class::NatT | Class::L2tp);
     let control = lost || *class == Class::Pptp;
     // Who makes a server's record is counted for it, and who tries to open something, against its rate.
-    [session, session, session || server, *reason == Reason::FragmentTiny, control, server]
+    [session, session, session || server || control, *reason == Reason::FragmentTiny, control, server]
 }
 
 /// Whether both sides have done the same. A dropped frame's bytes are nobody's.

@@ -46,12 +46,14 @@ pub fn outbound<P: Packet, W: World>(packet: &P, flow: &Flow, world: &W) -> Resu
 #[inline(never)]
 fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32, cause: Cause) -> Result<(), Reason> {
     let quoted = esp_key(View::Quoted, ends.server, ends.outside, spi);
-    let known = table::owner(world, &quoted);
+    let known = table::clear(world, &quoted);
     if known.is_some_and(|host| host != ends.host) {
         // The server chose this SPI for one client, so the other is mistaken, or a liar.
         return Err(Reason::EspConflict);
     }
     let own = hosts::own_flag(world.settings(), ends.host);
+    let key = esp_key(View::Outbound, ends.server, ends.host, spi);
+    table::clear(world, &key);
     // Counted first: a host that has its share opens no learn window.
     hosts::charge(
         world,
@@ -64,11 +66,10 @@ fn open_outbound<W: World>(world: &W, ends: &Ends, spi: u32, cause: Cause) -> Re
             turns::open(world, &peers, ends.host, cause, spi)?;
             let mut half = half(world, ends.host, own);
             if known.is_none() {
-                table::put(world, &quoted, &half, Reason::EspConflict)?;
+                halves::into_table(world, &quoted, &half, Reason::EspConflict)?;
             }
             half.address = ends.outside;
-            let key = esp_key(View::Outbound, ends.server, ends.host, spi);
-            if let Err(reason) = table::put(world, &key, &half, Reason::Contended) {
+            if let Err(reason) = halves::into_table(world, &key, &half, Reason::Contended) {
                 if known.is_none() {
                     world.sessions().remove(&quoted);
                 }
@@ -98,13 +99,14 @@ fn bind<W: World>(world: &W, peers: &PeerKey, claim: &Claim) -> Result<(), Reaso
     let mut half = half(world, claim.host, flags);
     half.mark = world.now().0;
     let key = esp_key(View::Inbound, peers.server(), peers.outside(), claim.spi);
+    table::clear(world, &key);
     hosts::charge(
         world,
         hosts::payer(flags, claim.host),
         1,
         #[inline(always)]
         || {
-            table::put(world, &key, &half, Reason::EspConflict)?;
+            halves::into_table(world, &key, &half, Reason::EspConflict)?;
             if !claims::learned(world, peers, claim.host, claim.alone) {
                 world.sessions().remove(&key);
                 return Err(Reason::EspFlood);

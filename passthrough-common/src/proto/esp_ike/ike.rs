@@ -34,16 +34,18 @@ fn make_pair<W: World>(world: &W, ends: &Ends, initiator: u32, flags: u8) -> Res
     let flags = flags | hosts::own_flag(settings, ends.host);
     let mut half = halves::half(settings, now, Class::Ike, Rewrite::Address, (ends.host, 500), flags);
     let back = key(View::Inbound, ends.server, ends.outside, initiator);
+    let there = key(View::Outbound, ends.server, ends.host, initiator);
+    table::clear(world, &back);
+    table::clear(world, &there);
     hosts::charge(
         world,
         hosts::payer(flags, ends.host),
         2,
         #[inline(always)]
         || {
-            table::put(world, &back, &half, Reason::IkeConflict)?;
+            halves::into_table(world, &back, &half, Reason::IkeConflict)?;
             half.address = ends.outside;
-            let there = key(View::Outbound, ends.server, ends.host, initiator);
-            if let Err(reason) = table::put(world, &there, &half, Reason::Contended) {
+            if let Err(reason) = halves::into_table(world, &there, &half, Reason::Contended) {
                 world.sessions().remove(&back);
                 return Err(reason);
             }

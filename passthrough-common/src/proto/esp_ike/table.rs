@@ -1,12 +1,12 @@
-//! The session table as ESP and IKE use it: who has a selector, and taking one.
+//! The session table as ESP and IKE use it: who has a selector, and making room for another who takes it.
 //!
 //! As `halves`, but for sessions whose end never depends on another protocol's state. What `halves` must ask for the
 //! sake of GRE takes half of the stack that the kernel gives a program, and these steps need theirs for the peers.
 
 use crate::abi::session::flag;
 use crate::abi::settings::Idle;
-use crate::abi::{Class, Event, Reason, Session, SessionKey, Share, Space, View};
-use crate::proto::{halves, hosts, number};
+use crate::abi::{Class, Event, SessionKey, Share, Space, View};
+use crate::proto::{hosts, number};
 use crate::seam::{Table, World};
 
 /// The address that a live session translates to; `None` for no session, and for one whose time is over.
@@ -45,20 +45,14 @@ fn twin(key: &SessionKey, address: u32) -> Option<SessionKey> {
     Some(SessionKey::new(view, key.remote(), address, number::UDP, Space::InitiatorSpi, key.selector()))
 }
 
-/// Puts one half, which is counted already, into the table, in the place of one that is over if need be.
-///
-/// # Errors
-///
-/// `conflict` if a live session has this key; those of [`halves::into_table`].
+/// As [`owner`]; a session whose time is over is removed, so that its host is not charged for it beside the next.
 #[inline(never)]
-pub fn put<W: World>(world: &W, key: &SessionKey, session: &Session, conflict: Reason) -> Result<(), Reason> {
-    if world.sessions().update(key, |_| ()).is_some() {
-        if owner(world, key).is_some() {
-            return Err(conflict);
-        }
+pub fn clear<W: World>(world: &W, key: &SessionKey) -> Option<u32> {
+    let owner = owner(world, key);
+    if owner.is_none() {
         remove(world, key);
     }
-    halves::into_table(world, key, session, conflict)
+    owner
 }
 
 /// Removes a session, both halves if it has two. Of several who try at once, one counts.
