@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use passthrough_common::abi::{BindingKey, Class, Direction, HostKey, Reason, Share};
+use passthrough_common::abi::{BindingKey, Class, Direction, HostKey, Reason, Share, Space};
 use passthrough_common::proto::hosts;
 use passthrough_common::session::pair;
 
@@ -199,8 +199,9 @@ fn transport(layout: &Layout, sent: &[u8], out: &[u8]) {
 /// If one is broken.
 pub fn of_tables(state: &State) {
     for (key, session) in &state.sessions {
-        // Where port 1701 is kept, a client whose tunnel ID is not known yet has no inbound half.
-        let is_alone = session.class() == Class::L2tp && session.id == 0;
+        // Where port 1701 is kept, a client whose tunnel ID is not known yet has no inbound half; and of several tunnels the last
+        // takes the outbound half along when it ends, which a client at its limit does not get again.
+        let is_alone = session.class() == Class::L2tp && (session.id == 0 || key.space() == Space::TunnelId);
         if let Some(twin) = pair::twin(key, session).filter(|_| !is_alone) {
             assert!(state.sessions.contains_key(&twin), "half a pair: {key:?} {session:?}");
         }

@@ -87,6 +87,9 @@ fn outbound<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Resu
         host: flow.source,
     };
     let known = tunnels::last_assigned(world, &client);
+    if known == Some(tunnels::TRANSLATED) {
+        return Ok(());
+    }
     if !header.flags.is_control() {
         return if known.is_some() { Ok(()) } else { tunnels::open(world, &client) };
     }
@@ -109,7 +112,7 @@ fn outbound<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Resu
     if id == 0 {
         return Ok(());
     }
-    match tunnels::assign(world, &client, known.unwrap_or(0), id) {
+    match tunnels::assign(world, &client, known.unwrap_or(0) as u16, id) {
         0 => Err(Reason::PortsExhausted),
         outside if outside == id => Ok(()),
         outside => control::reassign(packet, &header, id, outside),

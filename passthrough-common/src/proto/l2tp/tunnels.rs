@@ -51,20 +51,26 @@ fn half<W: World>(world: &W, rewrite: Rewrite, from: u32, to: (u32, u16)) -> Ses
     halves::half(settings, world.now(), Class::L2tp, rewrite, to, flags)
 }
 
+/// Stands for no tunnel ID: the client's session is one from before the option was set, and stays, and with it the translated
+/// port.
+pub const TRANSLATED: u32 = 1 << 16;
+
 /// The outside tunnel ID that the client assigned last, 0 for none, from its outbound half, which sees a message now;
-/// `None` if there is no such half. One from before the switch was off starts anew where it is; one from before the
-/// option was set stays, and with it the translated port.
+/// `None` if there is no such half. One that is over goes first.
 #[inline(never)]
-pub fn last_assigned<W: World>(world: &W, client: &Client) -> Option<u16> {
-    let fresh = half(world, Rewrite::Address, client.host, (client.outside, 0));
-    world.sessions().update(&outbound_key(client), |session| {
-        if is_kept(session) {
-            if session.generation != fresh.generation || session.address != fresh.address {
-                *session = fresh;
-            }
-            session.seen = fresh.seen;
+pub fn last_assigned<W: World>(world: &W, client: &Client) -> Option<u32> {
+    let key = outbound_key(client);
+    halves::remove_if_over(world, &key);
+    let now = world.now();
+    world.sessions().update(&key, |session| {
+        if !is_kept(session) {
+            return TRANSLATED;
         }
-        session.id
+        if session.address != client.outside {
+            (session.address, session.id) = (client.outside, 0);
+        }
+        session.seen = now;
+        u32::from(session.id)
     })
 }
 

@@ -52,6 +52,20 @@ pub const VECTORS: &[Vector] = &[
             play.out(&sent).passes(sent.clone().from(E)).class(Class::L2tp);
         }
     }),
+    // The fuzzer found the first message dropped, and a half of a session left behind.
+    vector(
+        "a client from before the option and a switch that was off starts anew on its kept port",
+        "L6 O6 G4",
+        |play| {
+            play.enable(&[Class::L2tp]);
+            let asks = udp((A, 1701), (S, 1701), &bodies::l2tp_control(0, SCCRQ, Some(5)));
+            play.out(&asks).is_forwarded();
+            play.switch(Class::L2tp, Switch::Off);
+            keep(play);
+            leaves(play, A, &bodies::l2tp_control(0, SCCRQ, Some(5)));
+            arrives(play, &bodies::l2tp_control(5, SCCRP, Some(9)), A, None);
+        },
+    ),
     vector("kept port 1701: clients are told apart by the tunnel IDs they assign", "L6 L7", |play| {
         keep(play);
         for (host, tunnel) in [(A, 5), (B, 6)] {
