@@ -105,15 +105,22 @@ fn outbound<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Resu
     if known.is_none() {
         tunnels::open(world, &client)?;
     }
-    if header.tunnel != 0 {
-        tunnels::remember_quoted(world, &client, header.tunnel);
-    }
     let id = assigned.id();
     if id == 0 {
+        // What assigns an ID comes before the tunnel is used.
+        if header.tunnel != 0 {
+            tunnels::remember_quoted(world, &client, header.tunnel);
+        }
         return Ok(());
     }
     match tunnels::assign(world, &client, known.unwrap_or(0) as u16, id) {
-        0 => Err(Reason::PortsExhausted),
+        0 => {
+            // Nothing stays of a message that is refused (conformance G4).
+            if known.is_none() {
+                tunnels::close(world, &client);
+            }
+            Err(Reason::PortsExhausted)
+        }
         outside if outside == id => Ok(()),
         outside => control::reassign(packet, &header, id, outside),
     }

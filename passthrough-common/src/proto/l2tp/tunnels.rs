@@ -87,6 +87,12 @@ pub fn open<W: World>(world: &W, client: &Client) -> Result<(), Reason> {
     Ok(())
 }
 
+/// Takes the client's outbound half away again.
+#[inline(always)]
+pub fn close<W: World>(world: &W, client: &Client) {
+    halves::remove_alone(world, &outbound_key(client));
+}
+
 /// Whose an outside tunnel ID is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Whose {
