@@ -1,16 +1,14 @@
 //! The ways out of the fast path, in an array whose slots change owner by compare-and-exchange.
 
 use core::arch::asm;
-use core::mem::zeroed;
 use core::ptr::write_volatile;
 
-use aya_ebpf::bindings::bpf_fib_lookup as FibLookup;
 use passthrough_common::abi::settings::{PORT_TRIES, PORTS};
 use passthrough_common::abi::{Exit, Interface, Link};
 use passthrough_common::seam::{Exits, Towards};
 
 use super::Kernel;
-use super::next_hop::{Arrives, FIB_SUCCESS, answered, interface, look_up};
+use super::next_hop::{Arrives, FIB_SUCCESS, Query, answered, interface, look_up};
 use crate::maps;
 
 /// Owner of a slot that is being filled.
@@ -56,16 +54,17 @@ impl<C: Arrives> Exits for Kernel<C> {
     #[inline(always)]
     fn ask(&self, source: u32, destination: u32, tos: u8, length: u16, exit: &mut Exit) -> Towards {
         let entered = C::ifindex(self.context);
-        // SAFETY: all fields are integers or unions of integers: zero is a value of each.
-        let mut query: FibLookup = unsafe { zeroed() };
-        let answer = look_up(self.context, (entered, tos, length), (source, destination), &mut query);
-        let (hop, towards, fast) = answered(&query);
+        let mut query = Query::NONE;
+        let query = Query::clear(&mut query);
+        let answer = look_up(self.context, (entered, tos, length), (source, destination), query);
+        let (hop, towards, fast) = answered(query);
         let Some(port) = interface(hop.ifindex) else { return Towards::Nowhere };
         // SAFETY: an element of an array is always readable.
         let (mtu, link) = unsafe { ((*port).mtu, (*port).link) };
         if answer != FIB_SUCCESS || link != Link::Ethernet as u8 {
             return Towards::Nowhere;
         }
+        let Query(query) = query;
         // SAFETY: the helper leaves the route's MTU there.
         let of_route = u32::from(unsafe { query.__bindgen_anon_1.mtu_result });
         // A way out is shared by all who take it; a destination with an MTU of its own is the stack's.

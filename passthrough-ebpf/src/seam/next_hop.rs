@@ -1,7 +1,7 @@
 //! The routing table, the interfaces and the sockets of the gateway, asked through helpers.
 
-use core::mem::{size_of, zeroed};
-use core::ptr::read_volatile;
+use core::mem::{MaybeUninit, size_of};
+use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::{
     __sk_buff, bpf_fib_lookup as FibLookup, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
@@ -187,13 +187,36 @@ impl Arrives for xdp_md {
     }
 }
 
+/// A question to the routing table, and its answer. Aligned, to be cleared by words.
+#[repr(C, align(8))]
+pub struct Query(pub FibLookup);
+
+impl Query {
+    /// A place for one, to be cleared.
+    pub const NONE: MaybeUninit<Query> = MaybeUninit::uninit();
+
+    /// Clears it where it is.
+    #[inline(always)]
+    pub fn clear(place: &mut MaybeUninit<Query>) -> &mut Query {
+        let mut word = 0;
+        while word < size_of::<Query>() / 8 {
+            // Volatile: of plain stores LLVM makes a call of its `memset`, a loop over 64 single bytes.
+            // SAFETY: within the structure, which is aligned for it.
+            unsafe { write_volatile(place.as_mut_ptr().cast::<u64>().add(word), 0) };
+            word += 1;
+        }
+        // SAFETY: all fields are integers or unions of integers: zero is a value of each.
+        unsafe { place.assume_init_mut() }
+    }
+}
+
 /// What the routing table answers to an IPv4 packet, and the helper's result.
 #[inline(always)]
 pub fn look_up<C>(
     context: *mut C,
     (ifindex, tos, length): (u32, u8, u16),
     (source, destination): (u32, u32),
-    query: &mut FibLookup,
+    Query(query): &mut Query,
 ) -> i64 {
     query.family = AF_INET;
     query.ifindex = ifindex;
@@ -207,7 +230,7 @@ pub fn look_up<C>(
 
 /// The next hop's address and the interface that a look-up has answered, and on which side that is.
 #[inline(always)]
-pub fn answered(query: &FibLookup) -> (Hop, Towards, bool) {
+pub fn answered(Query(query): &Query) -> (Hop, Towards, bool) {
     // SAFETY: the helper leaves the next hop's address there.
     let gateway = u32::from_be(unsafe { query.__bindgen_anon_4.ipv4_dst });
     let known = Known::of(query.ifindex);
@@ -227,11 +250,11 @@ impl<C: Arrives> NextHop for Kernel<C> {
 
     #[inline(always)]
     fn route(&self, ifindex: u32, source: u32, destination: u32, tos: u8, length: u16) -> Route {
-        // SAFETY: all fields are integers or unions of integers: zero is a value of each.
-        let mut query: FibLookup = unsafe { zeroed() };
-        match look_up(self.context, (ifindex, tos, length), (source, destination), &mut query) {
+        let mut query = Query::NONE;
+        let query = Query::clear(&mut query);
+        match look_up(self.context, (ifindex, tos, length), (source, destination), query) {
             FIB_SUCCESS | FIB_NO_NEIGHBOUR => {
-                let (hop, towards, _) = answered(&query);
+                let (hop, towards, _) = answered(query);
                 Route { towards, hop }
             }
             FIB_NOT_FORWARDED => Route::to(Towards::Local),
@@ -242,15 +265,15 @@ impl<C: Arrives> NextHop for Kernel<C> {
 
     #[inline(always)]
     fn is_local_v6(&self, ifindex: u32, source: &[u32; 4], destination: &[u32; 4]) -> bool {
-        // SAFETY: all fields are integers or unions of integers: zero is a value of each.
-        let mut query: FibLookup = unsafe { zeroed() };
+        let mut query = Query::NONE;
+        let Query(query) = Query::clear(&mut query);
         query.family = AF_INET6;
         query.ifindex = ifindex;
         query.__bindgen_anon_3.ipv6_src = words(source);
         query.__bindgen_anon_4.ipv6_dst = words(destination);
         // SAFETY: the helper reads and writes the structure of the size given.
         let answer =
-            unsafe { bpf_fib_lookup(self.context.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0) };
+            unsafe { bpf_fib_lookup(self.context.cast(), &raw mut *query, size_of::<FibLookup>() as i32, 0) };
         answer == FIB_NOT_FORWARDED
     }
 
