@@ -56,6 +56,11 @@ pub fn extras() {
     }
 }
 
+/// Whether packages can be installed on this machine, and fetched.
+pub fn has_packages() -> bool {
+    Packages::of_this_machine().is_some()
+}
+
 /// Installs what the virtual machine needs beside [`ensure`].
 pub fn machine() -> Result<()> {
     let mut packages = Packages::of_this_machine();

@@ -56,6 +56,30 @@ pub struct Arguments {
     write: bool,
 }
 
+/// What of it every run of the tests plays: the two that an ordinary NAT fails at, with two clients, on the oldest kernel.
+const SHORT: [&str; 2] = ["pptp-many", "esp-many"];
+
+/// Whether this machine can make the guest and its files.
+pub fn is_possible() -> bool {
+    cfg!(target_arch = "x86_64") && setup::has_packages()
+}
+
+/// The short form, for `cargo xtask test`: some minutes where the guest is emulated.
+pub fn short() -> Result<()> {
+    run(&Arguments {
+        scenarios: SHORT.map(str::to_owned).to_vec(),
+        kernel: vec!["6.1".to_owned()],
+        mode: vec!["tc".to_owned()],
+        clients: Some(2),
+        list: false,
+        keep: false,
+        native: false,
+        accel: None,
+        minutes: 20,
+        write: false,
+    })
+}
+
 /// The programs that go into the guest.
 const PROGRAMS: [&str; 2] = ["passthrough", "scenarios"];
 
