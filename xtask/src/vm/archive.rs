@@ -8,9 +8,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::process;
 
-/// Debian's mirror; apt follows its own settings (a proxy, for one) beside.
-const MIRROR: &str = "http://deb.debian.org";
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Whether this machine knows Debian's signatures.
+pub fn has_keys() -> bool {
+    Path::new(KEYS).exists()
+}
 
 /// A suite's packages, as apt sees them from an own folder.
 pub struct Archive {
@@ -20,7 +23,7 @@ pub struct Archive {
 impl Archive {
     /// The archive of these suites (`bookworm`, `bookworm-security`, ...); the lists are fetched once.
     pub fn open(folder: PathBuf, suites: &[&str]) -> Result<Self> {
-        ensure!(Path::new(KEYS).exists(), "{KEYS} is missing: install debian-archive-keyring");
+        ensure!(has_keys(), "{KEYS} is missing: install debian-archive-keyring");
         let archive = Self { folder };
         let ready = archive.folder.join("ready");
         if ready.exists() {
@@ -30,11 +33,15 @@ impl Archive {
             let folder = archive.folder.join(folder);
             fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         }
-        let source = |suite: &&str| {
+        let known =
+            process::ask("apt-get", &["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]);
+        let known = known.context("asking apt for this machine's sources")?;
+        let mut sources = String::new();
+        for suite in suites {
             let part = if suite.ends_with("-security") { "debian-security" } else { "debian" };
-            format!("deb [signed-by={KEYS}] {MIRROR}/{part} {suite} main\n")
-        };
-        archive.write("sources.list", &suites.iter().map(source).collect::<String>())?;
+            sources += &format!("deb [signed-by={KEYS}] {} {suite} main\n", mirror(&known, part)?);
+        }
+        archive.write("sources.list", &sources)?;
         archive.write("status", "")?;
         archive.write("apt.conf", &archive.settings())?;
         process::run(archive.apt("apt-get").args(["update", "-q"]))?;
@@ -103,6 +110,13 @@ impl Archive {
     }
 }
 
+/// Where this machine gets a part of Debian's archive from, of the addresses of all its sources.
+fn mirror<'a>(known: &'a str, part: &str) -> Result<&'a str> {
+    let is_of = |address: &&str| address.trim_end_matches('/').ends_with(&format!("/{part}"));
+    let found = known.lines().map(str::trim).find(is_of);
+    found.with_context(|| format!("apt knows no source of {part} here: add one to its sources.list"))
+}
+
 /// Unpacks packages into `root`; none of their scripts is run, so this takes no rights.
 pub fn unpack(packages: &[PathBuf], root: &Path) -> Result<()> {
     const UNREAD: [&str; 5] =
@@ -119,4 +133,17 @@ pub fn unpack(packages: &[PathBuf], root: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_has_its_own_mirror() {
+        let known = "http://one.example/debian-security/\nhttp://two.example/debian/\n";
+        assert_eq!(mirror(known, "debian").ok(), Some("http://two.example/debian/"));
+        assert_eq!(mirror(known, "debian-security").ok(), Some("http://one.example/debian-security/"));
+        assert!(mirror("http://three.example/ubuntu/\n", "debian").is_err());
+    }
 }

@@ -61,7 +61,7 @@ const SHORT: [&str; 2] = ["pptp-many", "esp-many"];
 
 /// Whether this machine can make the guest and its files.
 pub fn is_possible() -> bool {
-    cfg!(target_arch = "x86_64") && setup::has_packages()
+    cfg!(target_arch = "x86_64") && setup::has_packages() && archive::has_keys()
 }
 
 /// The short form, for `cargo xtask test`: some minutes where the guest is emulated.
