@@ -21,10 +21,6 @@ use crate::toolchain::{self, BOOTSTRAP, Toolchain};
 /// Says as what this program runs.
 const ROLE: &str = "PASSTHROUGH_BUILD_ROLE";
 
-/// The processor of the kernel programs: with 32-bit registers and jumps. rustc's default has neither, and kernel 6.1
-/// refuses version 4.
-const CPU: &str = "-Ctarget-cpu=v3";
-
 /// What a mangled path of `core::panicking` holds, in the old scheme and in the new.
 const PANIC: &str = "9panicking";
 
@@ -95,13 +91,13 @@ fn run_as_builder() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if child.wait()?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Becomes the rustc that cargo names, with [`CPU`] where it compiles for BPF.
+/// Becomes the rustc that cargo names, with [`toolchain::CPU`] where it compiles for BPF.
 fn rustc() -> Result<ExitCode, Box<dyn Error>> {
     let mut words = env::args_os().skip(1);
     let mut rustc = Command::new(words.next().ok_or("cargo named no rustc")?);
     let words: Vec<_> = words.collect();
     if words.iter().any(|word| word == toolchain::target()) {
-        rustc.arg(CPU);
+        rustc.arg(toolchain::CPU);
     }
     Err(rustc.args(words).exec().into())
 }

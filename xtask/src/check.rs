@@ -8,7 +8,7 @@ use crate::compliance;
 use crate::process;
 use crate::setup;
 use crate::tidy;
-use crate::toolchain::{BOOTSTRAP, Toolchain, target};
+use crate::toolchain::{BOOTSTRAP, CPU, Toolchain, target};
 
 /// What `check` takes.
 #[derive(clap::Args)]
@@ -94,8 +94,8 @@ fn bpf() -> Result<()> {
         command.args(["--no-default-features", "--features", feature]);
         command.args(["--target", target()]).args(toolchain.core.cargo_arguments());
         command.arg("--target-dir").arg(process::target_folder()?.join("bpf-check"));
-        // The flags of `aya-build`, which builds the real object.
-        let flags = format!("--cfg=bpf_target_arch=\"{}\"\u{1f}-Dwarnings", env::consts::ARCH);
+        // The flags of `aya-build`, which builds the real object, and ours.
+        let flags = format!("--cfg=bpf_target_arch=\"{}\"\u{1f}{CPU}\u{1f}-Dwarnings", env::consts::ARCH);
         command.env("CARGO_ENCODED_RUSTFLAGS", flags).env("RUSTC_BOOTSTRAP", BOOTSTRAP);
         command.env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN").current_dir(process::top());
         process::run(&mut command)?;

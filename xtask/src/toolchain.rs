@@ -7,6 +7,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The processor of the kernel programs: with 32-bit registers and jumps. rustc's default has neither, and kernel 6.1
+/// refuses version 4.
+pub const CPU: &str = "-Ctarget-cpu=v3";
+
 /// The environment variable that names the rustup toolchain to use, whatever else is installed.
 pub const OVERRIDE: &str = "PASSTHROUGH_BPF_TOOLCHAIN";
 /// The name under which a distribution's compiler is linked into rustup.

@@ -22,7 +22,7 @@ pub const PAUSES: [u32; 8] = [0, 2, 5, 17, 61, 241, 301, 7441];
 
 /// What a byte of an input asks for, by number.
 pub mod ask {
-    /// A frame of the corpus: its number, then [`damage`](super::Life::damage).
+    /// A frame of the corpus: its number, then what damage is done to it.
     pub const FRAME: u8 = 0;
     /// The answer to a frame that has passed: its number, then damage.
     pub const ANSWER: u8 = 1;
