@@ -78,7 +78,7 @@ pub fn ipv4<P: Packet>(packet: &P, ip_at: u32, flow: &mut Flow) -> Result<(), Re
 ///
 /// # Errors
 ///
-/// [`Reason::NeedsStack`] if it is another; else as [`ipv4`].
+/// [`Reason::NeedsStack`] if it is another; else as [`ipv4()`].
 #[inline(always)]
 pub fn plain_ipv4<P: Packet>(packet: &P, ip_at: u32, flow: &mut Flow) -> Result<(), Reason> {
     let Some(first) = packet.u32(ip_at) else { return Err(Reason::Malformed) };

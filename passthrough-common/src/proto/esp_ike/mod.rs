@@ -7,7 +7,7 @@
 //! evidence is kept clean by letting the clients of one server make new associations one after the other
 //! (`turns`); whether it leaves room for doubt is kept account of (`debts`). What cannot be known is dropped and counted, never guessed and never copied.
 //!
-//! Here: [`ike`](ike()) reads every IKE packet, [`esp`](esp()) every ESP packet without a session; [`floated`] and [`refresh`] hear of
+//! Here: [`ike_outbound`] and [`ike_inbound`] read every IKE packet, [`esp`](esp()) every ESP packet without a session; [`floated`] and [`refresh`] hear of
 //! other things that happen to a host.
 //!
 //! Left out, so that nobody looks for it: packets are not queued (rules 4, 5, 8): who must wait is dropped, since IKE
