@@ -151,7 +151,7 @@ fn by_class([low, high]: [u16; 2]) -> [[u16; 2]; 2] {
     ]
 }
 
-/// The first and last outside port of either class: what [`by_class`] was given.
+/// The first and last outside port of either class: what `by_class` was given.
 pub fn ports_of(settings: &Settings) -> [u16; 2] {
     let [low, high] = settings.ports;
     [low[0].min(high[0]), low[1].max(high[1])]
