@@ -41,7 +41,7 @@ pub struct Host {
     pub held: u32,
     /// In which second of the clock ([`Host::second`]) it last opened one.
     pub second: u32,
-    /// How many it has opened in that second.
+    /// How many it has taken in that second, given back or not.
     pub opened: u32,
 }
 

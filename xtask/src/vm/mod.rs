@@ -56,7 +56,7 @@ pub struct Arguments {
     write: bool,
 }
 
-/// What of it every run of the tests plays: the two that an ordinary NAT fails at, with two clients, on the oldest kernel.
+/// What of it every run of the tests plays, on the oldest kernel: two clients of one server by protocols without ports.
 const SHORT: [&str; 2] = ["pptp-many", "esp-many"];
 
 /// Whether this machine can make the guest and its files.
