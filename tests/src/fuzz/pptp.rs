@@ -4,6 +4,7 @@
 //! What leaves is held against what went in: no byte changes but call IDs, none of those by half, what comes again is
 //! what it was, and GRE reaches whom a call ID was translated for.
 
+use crate::vectors::frame::flag::{ACK, PUSH, RST, SYN};
 use std::collections::{HashMap, HashSet};
 
 use passthrough_common::abi::{Class, Ticks};
@@ -16,11 +17,7 @@ use crate::vectors::play::{Device, Fate, Place};
 use crate::vectors::state::State;
 use crate::vectors::{A, B, E, Play, S, bodies};
 
-const SYN: u16 = 0x02;
-const RST: u16 = 0x04;
-const ACK: u16 = 0x10;
 const FIN: u16 = 0x11;
-const PUSH: u16 = 0x18;
 
 /// Steps of an input that are looked at.
 const MOST: usize = 150;

@@ -2,11 +2,9 @@
 
 use super::kinds::{D, Kind, all, broken, kind, word};
 use crate::vectors::draw::Draw;
+use crate::vectors::frame::flag::{PUSH, SYN};
 use crate::vectors::frame::{MORE, Packet, echo, icmp_error, raw, tcp, udp};
 use crate::vectors::{E, L, S, T, bodies, six};
-
-const SYN: u16 = 0x02;
-const PUSH: u16 = 0x18;
 
 /// Destinations that nobody routes.
 const NOWHERE: [u32; 6] = [0x7f00_0001, 0x0001_0203, 0xa9fe_0001, 0xe000_0001, 0xf000_0001, 0xffff_ffff];

@@ -2,13 +2,10 @@
 
 use super::kinds::{D, Kind, X, all, broken, kind, word};
 use crate::vectors::draw::Draw;
+use crate::vectors::frame::flag::{PUSH, RST, SYN};
 use crate::vectors::frame::{Body, echo};
 use crate::vectors::frame::{DONT, MORE, Packet, ethernet, icmp_error, ip, raw, tcp, udp, words};
 use crate::vectors::{A, E, L, MARTIANS, R, S, T, bodies, six};
-
-const SYN: u16 = 0x02;
-const RST: u16 = 0x04;
-const PUSH: u16 = 0x18;
 
 /// Sources that are ours, and so as little an outside host's as [`MARTIANS`].
 const OURS: [u32; 4] = [A, D, L, E];

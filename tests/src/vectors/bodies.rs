@@ -2,6 +2,26 @@
 
 use super::frame::words;
 
+/// IKE_SA_INIT, an exchange type (RFC 7296 section 3.1).
+pub const SA_INIT: u8 = 34;
+/// IKE_AUTH.
+pub const AUTH: u8 = 35;
+/// CREATE_CHILD_SA.
+pub const CHILD: u8 = 36;
+/// INFORMATIONAL.
+pub const INFORMATIONAL: u8 = 37;
+/// The message is the initiator's, a flag of the header (RFC 7296 section 3.1).
+pub const INITIATOR: u8 = 0x08;
+/// The message answers one.
+pub const RESPONSE: u8 = 0x20;
+
+/// Start-Control-Connection-Request, a message type (RFC 2661 section 3.2).
+pub const SCCRQ: u16 = 1;
+/// Start-Control-Connection-Reply.
+pub const SCCRP: u16 = 2;
+/// Start-Control-Connection-Connected.
+pub const SCCCN: u16 = 3;
+
 /// An enhanced GRE packet's bytes (RFC 2637 section 4.1): sequence number, acknowledgement if given, payload.
 pub fn gre(call_id: u16, sequence: u32, acknowledgement: Option<u32>, payload: &[u8]) -> Vec<u8> {
     let flags = if acknowledgement.is_some() { 0x3081 } else { 0x3001 };
@@ -33,7 +53,7 @@ pub fn esp(spi: u32, sequence: u32) -> Vec<u8> {
 /// An IKE message (RFC 7296 section 3.1): initiator SPI, version 2, exchange type, flags.
 pub fn ike(initiator: u64, exchange: u8, flags: u8) -> Vec<u8> {
     let mut bytes = initiator.to_be_bytes().to_vec();
-    bytes.extend(if exchange == 34 && flags & 0x20 == 0 { [0; 8] } else { [7; 8] });
+    bytes.extend(if exchange == SA_INIT && flags & RESPONSE == 0 { [0; 8] } else { [7; 8] });
     bytes.extend([33, 0x20, exchange, flags, 0, 0, 0, 0, 0, 0, 0, 44]);
     bytes.extend([0x5a; 16]);
     bytes

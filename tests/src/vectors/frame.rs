@@ -5,6 +5,22 @@ pub const MORE: u16 = 0x2000;
 /// IPv4 flags and fragment field: don't fragment.
 pub const DONT: u16 = 0x4000;
 
+/// Flags of TCP (RFC 9293 section 3.1), as far as the tests set them.
+pub mod flag {
+    /// No more data from the sender.
+    pub const FIN: u16 = 0x001;
+    /// Synchronise sequence numbers.
+    pub const SYN: u16 = 0x002;
+    /// Reset the connection.
+    pub const RST: u16 = 0x004;
+    /// The acknowledgement field is significant.
+    pub const ACK: u16 = 0x010;
+    /// Data to be pushed, in a connection that is open: PSH with ACK.
+    pub const PUSH: u16 = 0x008 | ACK;
+    /// The end of a connection that is open.
+    pub const FIN_ACK: u16 = FIN | ACK;
+}
+
 /// What an IPv4 packet carries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Body {

@@ -1,13 +1,10 @@
 //! A PPTP control connection in vectors, and the enhanced GRE of its calls.
 
+use crate::vectors::frame::flag::{ACK, PUSH, SYN};
 use passthrough_common::abi::Class;
 
 use super::frame::{Packet, raw, tcp};
 use super::{E, Play, S, bodies};
-
-const SYN: u16 = 0x002;
-const ACK: u16 = 0x010;
-const PUSH: u16 = 0x018;
 
 /// A PPTP control connection with S, and where each end is in its stream.
 pub struct Line {

@@ -114,23 +114,20 @@ fn is_called<W: World>(world: &W, host: u32) -> bool {
 fn claim<W: World>(world: &W, ends: &Ends, address: u32) -> bool {
     let key = taken_key(ends.server, address);
     let (now, limit) = (world.now(), world.settings().idle(Idle::Esp));
+    // Whether it is the host's, and whether it is anybody's any longer.
     let taken = world.sessions().update(&key, |taken| {
         let own = taken.address == ends.host;
-        let live = now.since(taken.seen) <= limit;
+        let live = own || now.since(taken.seen) <= limit;
         if own {
             taken.seen = now;
         }
         (own, live)
     });
-    match taken {
-        Some((true, _)) => true,
-        Some((false, true)) => false,
-        Some((false, false)) => {
-            halves::remove_alone(world, &key);
-            note(world, &key, ends.host)
-        }
-        None => note(world, &key, ends.host),
+    if let Some((own, true)) = taken {
+        return own;
     }
+    halves::remove_alone(world, &key);
+    note(world, &key, ends.host)
 }
 
 /// Puts an address under a key, over what is there; `false` if there is no room.

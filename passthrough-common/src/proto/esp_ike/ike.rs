@@ -2,8 +2,9 @@
 
 use crate::abi::peers::IPSEC;
 use crate::abi::session::{Rewrite, flag};
-use crate::abi::{Class, Event, Forward, PeerKey, Reason, SessionKey, Space, Switch, View};
-use crate::proto::{Flow, halves, hosts, number};
+use crate::abi::{Class, Forward, PeerKey, Reason, SessionKey, Space, Switch, View};
+use crate::proto::halves::{self, Pair};
+use crate::proto::{Flow, hosts, number};
 use crate::seam::{Packet, Table, World};
 use crate::wire;
 use crate::wire::ike::Exchange;
@@ -30,29 +31,18 @@ fn exchange<P: Packet>(packet: &P, flow: &Flow) -> Result<Exchange, Reason> {
 /// of [`flag`] beside those of the host.
 #[inline(never)]
 fn make_pair<W: World>(world: &W, ends: &Ends, initiator: u32, flags: u8) -> Result<(), Reason> {
-    let (settings, now) = (world.settings(), world.now());
-    let flags = flags | hosts::own_flag(settings, ends.host);
-    let mut half = halves::half(settings, now, Class::Ike, Rewrite::Address, (ends.host, 500), flags);
-    let back = key(View::Inbound, ends.server, ends.outside, initiator);
-    let there = key(View::Outbound, ends.server, ends.host, initiator);
-    table::clear(world, &back);
-    table::clear(world, &there);
-    hosts::charge(
-        world,
-        hosts::payer(flags, ends.host),
-        2,
-        #[inline(always)]
-        || {
-            halves::into_table(world, &back, &half, Reason::IkeConflict)?;
-            half.address = ends.outside;
-            if let Err(reason) = halves::into_table(world, &there, &half, Reason::Contended) {
-                world.sessions().remove(&back);
-                return Err(reason);
-            }
-            world.event(Event::SessionOpened);
-            Ok(())
-        },
-    )
+    let pair = Pair {
+        outbound: key(View::Outbound, ends.server, ends.host, initiator),
+        inbound: key(View::Inbound, ends.server, ends.outside, initiator),
+        inside: (ends.host, 500),
+        outside: (ends.outside, 500),
+        class: Class::Ike,
+        rewrite: Rewrite::Address,
+        flags: flags | hosts::own_flag(world.settings(), ends.host),
+    };
+    table::clear(world, &pair.inbound);
+    table::clear(world, &pair.outbound);
+    halves::insert(world, &pair, Reason::IkeConflict)
 }
 
 /// From a host: a session for a new initiator SPI (R8, R12), and a learn window for what asks for one.

@@ -3,6 +3,7 @@
 use passthrough_common::abi::settings::option;
 use passthrough_common::abi::{Class, Range, Ranges, Reason, Switch};
 
+use crate::vectors::frame::flag::{ACK, PUSH, SYN};
 use crate::vectors::frame::{Packet, raw, tcp, udp};
 use crate::vectors::{A, B, E, S, T, Vector, bodies, vector};
 
@@ -10,10 +11,6 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const GRE: u8 = 47;
 const ESP: u8 = 50;
-
-const SYN: u16 = 0x002;
-const ACK: u16 = 0x010;
-const PUSH: u16 = 0x018;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[

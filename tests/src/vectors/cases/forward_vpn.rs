@@ -3,6 +3,8 @@
 use passthrough_common::abi::settings::option;
 use passthrough_common::abi::{Class, Reason, Switch};
 
+use crate::vectors::bodies::{AUTH, INITIATOR, RESPONSE, SA_INIT};
+use crate::vectors::frame::flag::{ACK, FIN, PUSH, SYN};
 use crate::vectors::frame::{Body, Packet, raw, tcp, udp};
 use crate::vectors::{A, B, E, Play, S, T, Vector, bodies, vector};
 
@@ -10,16 +12,6 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const GRE: u8 = 47;
 const ESP: u8 = 50;
-
-const FIN: u16 = 0x001;
-const SYN: u16 = 0x002;
-const ACK: u16 = 0x010;
-const PUSH: u16 = 0x018;
-
-const SA_INIT: u8 = 34;
-const AUTH: u8 = 35;
-const INITIATOR: u8 = 0x08;
-const RESPONSE: u8 = 0x20;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[

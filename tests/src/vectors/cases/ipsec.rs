@@ -2,15 +2,9 @@
 
 use passthrough_common::abi::{Class, Reason, Switch};
 
+use crate::vectors::bodies::{AUTH, CHILD, INFORMATIONAL, INITIATOR, RESPONSE, SA_INIT};
 use crate::vectors::frame::{Packet, raw, udp};
 use crate::vectors::{A, B, C, E, Play, S, T, Vector, bodies, vector};
-
-const SA_INIT: u8 = 34;
-const AUTH: u8 = 35;
-const CHILD: u8 = 36;
-const INFORMATIONAL: u8 = 37;
-const INITIATOR: u8 = 0x08;
-const RESPONSE: u8 = 0x20;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[

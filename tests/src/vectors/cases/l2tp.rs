@@ -3,12 +3,9 @@
 use passthrough_common::abi::settings::option;
 use passthrough_common::abi::{Class, Reason, Switch};
 
+use crate::vectors::bodies::{SCCCN, SCCRP, SCCRQ};
 use crate::vectors::frame::udp;
 use crate::vectors::{A, B, E, Play, S, Vector, bodies, vector};
-
-const SCCRQ: u16 = 1;
-const SCCRP: u16 = 2;
-const SCCCN: u16 = 3;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[

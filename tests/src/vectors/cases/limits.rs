@@ -3,14 +3,11 @@
 use passthrough_common::abi::settings::option;
 use passthrough_common::abi::{Class, Host, Reason};
 
+use crate::vectors::bodies::{INITIATOR, SA_INIT, SCCRQ};
+use crate::vectors::frame::flag::SYN;
 use crate::vectors::frame::{echo, raw, tcp, udp};
 use crate::vectors::line::{Line, arrives};
 use crate::vectors::{A, B, E, Play, R, S, T, Vector, bodies, vector};
-
-const SYN: u16 = 0x002;
-const SA_INIT: u8 = 34;
-const INITIATOR: u8 = 0x08;
-const SCCRQ: u16 = 1;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[

@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 use passthrough_common::abi::settings::option;
 use passthrough_common::abi::{Class, Range, Ranges, Reason, Settings};
 
+use crate::vectors::bodies::{INITIATOR, SA_INIT};
+use crate::vectors::frame::flag::SYN;
 use crate::vectors::frame::{echo, raw, tcp, udp};
 use crate::vectors::{A, B, C, E, Play, S, T, Vector, bodies, vector};
-
-const SYN: u16 = 0x002;
-const SA_INIT: u8 = 34;
-const INITIATOR: u8 = 0x08;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[

@@ -2,12 +2,10 @@
 
 use passthrough_common::abi::{Class, Reason, Switch};
 
+use crate::vectors::frame::flag::{PUSH, SYN};
 use crate::vectors::frame::{raw, tcp};
 use crate::vectors::line::{Line, arrives, leaves};
 use crate::vectors::{A, B, E, S, T, Vector, bodies, vector};
-
-const SYN: u16 = 0x002;
-const PUSH: u16 = 0x018;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[

@@ -3,12 +3,10 @@
 
 use passthrough_common::abi::{Class, Reason};
 
+use crate::vectors::frame::flag::{FIN_ACK, RST};
 use crate::vectors::frame::{raw, tcp};
 use crate::vectors::line::{Line, arrives, leaves};
 use crate::vectors::{A, B, E, Play, S, Vector, bodies, vector};
-
-const RST: u16 = 0x004;
-const FIN_ACK: u16 = 0x011;
 
 /// The call ID that two clients begin with, and the server's IDs of their calls.
 const OWN: u16 = 0x0801;

@@ -3,13 +3,9 @@
 use passthrough_common::abi::settings::{Idle, option};
 use passthrough_common::abi::{Class, Reason, Ticks};
 
+use crate::vectors::frame::flag::{ACK, FIN, RST, SYN};
 use crate::vectors::frame::{Packet, echo, icmp_error, raw, tcp, udp};
 use crate::vectors::{A, E, Play, R, S, T, Vector, bodies, vector};
-
-const SYN: u16 = 0x002;
-const RST: u16 = 0x004;
-const ACK: u16 = 0x010;
-const FIN: u16 = 0x001;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[

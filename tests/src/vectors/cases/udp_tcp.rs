@@ -2,13 +2,9 @@
 
 use passthrough_common::abi::{Class, Filtering, Reason};
 
+use crate::vectors::frame::flag::{ACK, FIN, RST, SYN};
 use crate::vectors::frame::{tcp, udp};
 use crate::vectors::{A, B, C, E, Play, S, T, Vector, vector};
-
-const SYN: u16 = 0x002;
-const RST: u16 = 0x004;
-const ACK: u16 = 0x010;
-const FIN: u16 = 0x001;
 
 /// The vectors of this topic.
 pub const VECTORS: &[Vector] = &[
