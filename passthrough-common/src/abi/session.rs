@@ -1,4 +1,4 @@
-//! Sessions, bindings and fragments: the keys and values of the translation tables.
+//! Sessions: keys and values of the session table.
 
 use super::{Class, Direction, Ticks};
 
@@ -193,6 +193,8 @@ pub mod flag {
     pub const SERVER_INSIDE: u8 = 1 << 6;
     /// ESP: bound, but it may be another host's, or no traffic of its own has confirmed it (rule 9).
     pub const TENTATIVE: u8 = 1 << 7;
+    /// A fragmented datagram: the stack has to see it.
+    pub const BY_STACK: u8 = 1 << 7;
 }
 
 /// Which selector field a session rewrites beside the address.
@@ -338,130 +340,9 @@ impl Session {
 /// TCP port of a PPTP server (RFC 2637 section 1.1).
 const PPTP_PORT: u16 = 1723;
 
-/// Key of the binding table: the outside end of an inside endpoint's mapping (RFC 4787 section 4.1), or the inside end.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct BindingKey(u64);
-
-impl BindingKey {
-    /// No end's key.
-    pub const NONE: BindingKey = BindingKey(0);
-
-    /// The inside end (`Direction::Outbound`) or the outside end (`Direction::Inbound`) of a binding.
-    #[inline(always)]
-    pub const fn new(direction: Direction, address: u32, id: u16, protocol: u8) -> BindingKey {
-        BindingKey(address as u64 | (id as u64) << 32 | (protocol as u64) << 48 | (direction as u64) << 56)
-    }
-
-    /// Address of this end.
-    pub const fn address(&self) -> u32 {
-        self.0 as u32
-    }
-
-    /// Port or identifier of this end.
-    pub const fn id(&self) -> u16 {
-        (self.0 >> 32) as u16
-    }
-
-    /// IP protocol number.
-    pub const fn protocol(&self) -> u8 {
-        (self.0 >> 48) as u8
-    }
-
-    /// Which end this is.
-    pub const fn direction(&self) -> Direction {
-        if self.0 >> 56 == 0 { Direction::Outbound } else { Direction::Inbound }
-    }
-}
-
-/// What is kept under one end of a binding: the other end.
-///
-/// The record of the outside end is the binding. The inside end has one only if its port could not be kept, or not at its
-/// host's address ([`flag::NOTED`]): else the binding is where the port says, and most need one record instead of two.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct Binding {
-    /// Outside end: sessions that hold this binding; the one who takes it to 0 removes it.
-    pub sessions: u32,
-    /// Address of the other end.
-    pub address: u32,
-    /// Port or identifier of the other end.
-    pub id: u16,
-    /// [`Class`] as a byte, of the session that made it.
-    pub class: u8,
-    /// Bits of [`flag`]: [`flag::OWN`], [`flag::NOTED`].
-    pub flags: u8,
-}
-
-/// Key of the fragment table: what every fragment of one datagram shows (RFC 791, RFC 6864).
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct FragmentKey {
-    hosts: u64,
-    datagram: u64,
-}
-
-impl FragmentKey {
-    /// The datagram `identification` from `source` to `destination`, before translation.
-    #[inline(always)]
-    pub const fn new(
-        direction: Direction,
-        source: u32,
-        destination: u32,
-        protocol: u8,
-        identification: u16,
-    ) -> FragmentKey {
-        FragmentKey {
-            hosts: source as u64 | (destination as u64) << 32,
-            datagram: identification as u64 | (protocol as u64) << 16 | (direction as u64) << 24,
-        }
-    }
-
-    /// The identification that a translated datagram takes on the wire: no two hosts may have the same one.
-    #[inline(always)]
-    pub const fn claim(source: u32, destination: u32, protocol: u8, identification: u16) -> FragmentKey {
-        FragmentKey {
-            hosts: source as u64 | (destination as u64) << 32,
-            datagram: identification as u64 | (protocol as u64) << 16 | 1 << 25,
-        }
-    }
-
-    /// An IPv6 datagram between hosts that `hosts` is a digest of.
-    #[inline(always)]
-    pub const fn v6(hosts: u64, identification: u32) -> FragmentKey {
-        FragmentKey { hosts, datagram: identification as u64 | 1 << 32 }
-    }
-}
-
-/// What the first fragment decided for its siblings.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct Fragment {
-    /// Translated address; 0 if the siblings are dropped.
-    pub address: u32,
-    /// When the first fragment passed.
-    pub opened: Ticks,
-    /// Fills the word.
-    pub reserved: u16,
-    /// New identification (RFC 6864 section 5.3.1).
-    pub identification: u16,
-    /// [`Class`] as a byte.
-    pub class: u8,
-    /// Bytes of the datagram that the first one carries, in units of 8, 255 at most.
-    pub covered: u8,
-    /// Bits of [`flag`]: [`flag::OWN`], and [`flag::TENTATIVE`] for a datagram that the stack has to see.
-    pub flags: u8,
-    /// Generation of the class's switch.
-    pub generation: u8,
-}
-
 const _: () = {
     assert!(size_of::<SessionKey>() == 16);
     assert!(size_of::<Session>() == 32);
-    assert!(size_of::<BindingKey>() == 8);
-    assert!(size_of::<Binding>() == 12);
-    assert!(size_of::<FragmentKey>() == 16);
-    assert!(size_of::<Fragment>() == 16);
 };
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub fn first<W: World>(world: &W, flow: &Flow, edit: &mut Edit) -> Result<(), Re
         identification: edit.identification,
         class: edit.class,
         covered: covered(flow.end - flow.l4_at),
-        flags: if edit.own { flag::OWN } else { 0 } | if edit.by_stack { flag::TENTATIVE } else { 0 },
+        flags: if edit.own { flag::OWN } else { 0 } | if edit.by_stack { flag::BY_STACK } else { 0 },
         generation: world.settings().generation(Class::from_index(edit.class)),
     };
     world.event(Event::FragmentOpened);
@@ -123,7 +123,7 @@ pub fn later<W: World>(world: &W, flow: &Flow, edit: &mut Edit) -> Result<(), Re
     edit.identification = fragment.identification;
     edit.class = fragment.class;
     edit.own = fragment.flags & flag::OWN != 0;
-    edit.by_stack = fragment.flags & flag::TENTATIVE != 0;
+    edit.by_stack = fragment.flags & flag::BY_STACK != 0;
     if edit.own {
         return Ok(());
     }

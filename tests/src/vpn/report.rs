@@ -43,7 +43,8 @@ pub fn write(file: &Path, folders: &[PathBuf], versions: &Path) -> Result<()> {
          there and back by TCP, before and after two rekeys where there are any; and, with passthrough, when all of it stops as the\n\
          protocol is switched off, and no new tunnel comes up then. `netfilter` is the kernel's masquerade with\n\
          its PPTP helper, `no helper` the masquerade alone. By a VLAN or PPPoE the WAN device has no XDP of its own, and `passthrough xdp` there\n\
-         is what `--mode auto` takes. A row is of the last run that played it, which may be one of older programs.\n\n",
+         is what `--mode auto` takes. The number is that of the clients. Each answer is of the last run that played it, which may be one\n\
+         of older programs.\n\n",
     );
     for run in runs.iter().filter(|run| run["rows"].as_array().is_some_and(|rows| !rows.is_empty())) {
         table(&mut text, run)?;
@@ -65,26 +66,29 @@ fn table(text: &mut String, run: &Value) -> Result<()> {
     writeln!(text, "## Kernel {}\n", run["kernel"].as_str().unwrap_or_default())?;
     writeln!(
         text,
-        "| scenario | clients | passthrough tc | passthrough xdp | netfilter | no helper |\n|---|---:|---|---|---|---|"
+        "| scenario | passthrough tc | passthrough xdp | netfilter | no helper |\n|---|---|---|---|---|"
     )?;
     let mut notes = Vec::new();
     for scenario in &SCENARIOS {
         let of =
             |way: Way| rows.iter().find(|row| row["scenario"] == scenario.name && row["way"] == way.name());
-        let Some(clients) = Way::ALL.into_iter().find_map(of).and_then(|row| row["clients"].as_u64()) else {
+        if Way::ALL.into_iter().find_map(of).is_none() {
             continue;
-        };
-        write!(text, "| {} (`{}`) | {clients} |", scenario.about, scenario.name)?;
+        }
+        write!(text, "| {} (`{}`) |", scenario.about, scenario.name)?;
         for way in Way::ALL {
-            let cell = match of(way).map(|row| row["failure"].as_str()) {
-                None => "not run".to_owned(),
-                Some(None) => "passes".to_owned(),
-                Some(Some(failure)) => {
-                    notes.push(format!("{}. {}, {}: {failure}", notes.len() + 1, scenario.name, way.name()));
-                    format!("fails ({})", notes.len())
-                }
+            let Some(row) = of(way) else {
+                text.push_str(" not run |");
+                continue;
             };
-            write!(text, " {cell} |")?;
+            let clients = row["clients"].as_u64().context("a row without clients")?;
+            match row["failure"].as_str() {
+                None => write!(text, " passes: {clients} |")?,
+                Some(failure) => {
+                    notes.push(format!("{}. {}, {}: {failure}", notes.len() + 1, scenario.name, way.name()));
+                    write!(text, " fails: {clients} ({}) |", notes.len())?;
+                }
+            }
         }
         text.push('\n');
     }
