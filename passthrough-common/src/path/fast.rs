@@ -15,7 +15,7 @@ use crate::session::{idle, tcp};
 use crate::wire::{ethernet, ipv4};
 
 use super::lookup::{self, Edit};
-use super::{Hook, Verdict, classify, forward, gate, open, parse, step, translate};
+use super::{Hook, Verdict, classify, forward, gate, parse, source, step, translate};
 
 /// Moves the packet if its session lives and has a way out; `target` then names the interface that it leaves by.
 ///
@@ -239,7 +239,7 @@ pub fn ask<W: World + Exits>(world: &W, question: &Question) -> u16 {
         }
         (flow.destination, Towards::Outside)
     } else {
-        if !settings.is_outside_address(flow.destination) || open::check_source(world, flow).is_err() {
+        if !settings.is_outside_address(flow.destination) || source::check(world, flow).is_err() {
             return none;
         }
         (question.address(), Towards::Inside)

@@ -10,7 +10,7 @@ use crate::wire::ipv4;
 
 use super::lookup::{self, Edit, Found};
 use super::open::Age;
-use super::{Verdict, fragment, gate, open, port_forward};
+use super::{Verdict, fragment, gate, open, port_forward, source};
 
 /// Whether the gateway itself sent the packet, or something else has given it an outside address as its source.
 #[inline(always)]
@@ -86,7 +86,7 @@ pub fn wan_ingress<P: Packet, W: World>(
     if !world.settings().is_outside_address(flow.destination) {
         return Ok(open::not_ours(world, flow));
     }
-    open::check_source(world, flow)?;
+    source::check(world, flow)?;
     if flow.error {
         return Ok(Verdict::go_on(Step::Error, flow.progress));
     }

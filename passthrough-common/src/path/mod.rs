@@ -20,6 +20,7 @@ pub mod open;
 pub mod parse;
 pub mod port_forward;
 pub mod renew;
+pub mod source;
 pub mod step;
 pub mod sweep;
 pub mod translate;

@@ -5,13 +5,12 @@
 
 use crate::abi::names::Step;
 use crate::abi::session::flag;
-use crate::abi::settings::option;
 use crate::abi::{Class, Reason, SessionKey, Space, Switch, View};
 use crate::proto::by_address::{self, By};
 use crate::proto::{Flow, esp_ike, gre_pptp, l2tp, number, progress, tcp_udp};
 use crate::seam::{Packet, Remote, Table, Towards, World};
 use crate::session::tcp;
-use crate::wire::{ipv4, pptp, transport};
+use crate::wire::{pptp, transport};
 
 use super::lookup::{Edit, is_stale, keeps_ike_port};
 use super::{Verdict, gate, port_forward};
@@ -79,41 +78,6 @@ pub fn make_outbound<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), 
         ),
         _ => by_address::open_outbound(flow, world),
     }
-}
-
-/// Whether a packet may open a session: from inside if its source lies behind the interface that it came by, from
-/// outside if its source does not lie inside (conformance Z15).
-///
-/// # Errors
-///
-/// [`Reason::Spoofed`].
-#[inline(always)]
-pub fn may_open<W: World>(world: &W, flow: &Flow, own: bool) -> Result<(), Reason> {
-    let spoofed = if flow.has(progress::OUTBOUND) {
-        !own && !is_from_inside(world, flow)
-    } else {
-        !flow.has(progress::HAIRPIN) && is_inside(world, flow)
-    };
-    if spoofed { Err(Reason::Spoofed) } else { Ok(()) }
-}
-
-/// Whether the routing table has the source of a packet from outside behind a LAN interface.
-#[inline(always)]
-fn is_inside<W: World>(world: &W, flow: &Flow) -> bool {
-    let arrival = world.arrival();
-    world.route(arrival.ifindex, flow.destination, flow.source, 0, 0).towards == Towards::Inside
-}
-
-/// Whether the routing table has the packet's source behind the interface that it came by (conformance Z16).
-#[inline(always)]
-fn is_from_inside<W: World>(world: &W, flow: &Flow) -> bool {
-    let arrival = world.arrival();
-    if arrival.side.is_none() && !arrival.foreign {
-        // The gateway itself, from another of its addresses.
-        return true;
-    }
-    // Zero unless the route leads out.
-    world.route(arrival.ifindex, flow.destination, flow.source, 0, 0).hop.ifindex == arrival.ifindex
 }
 
 /// The verdict for an inbound packet without a session.
@@ -210,23 +174,6 @@ pub fn not_ours<W: World>(world: &W, flow: &Flow) -> Verdict {
         Towards::Nowhere => Verdict::pass(Reason::NoRoute),
         _ => Verdict::drop(Reason::NotTranslated),
     }
-}
-
-/// Whether a packet from outside claims a source that it cannot have.
-///
-/// # Errors
-///
-/// [`Reason::Spoofed`], [`Reason::Martian`].
-#[inline(always)]
-pub fn check_source<W: World>(world: &W, flow: &Flow) -> Result<(), Reason> {
-    let settings = world.settings();
-    if settings.is_outside_address(flow.source) && !flow.has(progress::HAIRPIN) {
-        return Err(Reason::Spoofed);
-    }
-    if settings.has(option::DROP_MARTIANS) && !flow.has(progress::HAIRPIN) && ipv4::is_martian(flow.source) {
-        return Err(Reason::Martian);
-    }
-    Ok(())
 }
 
 /// What a hook that does not translate finds of a packet's session.

@@ -18,7 +18,7 @@ use crate::session::tcp;
 use crate::wire::pptp;
 
 use super::lookup::{Edit, keeps_ike_port};
-use super::{classify, fragment, gate, open};
+use super::{classify, fragment, gate, source};
 
 /// The outside end that this packet from outside would come in by.
 #[inline(always)]
@@ -76,7 +76,7 @@ pub fn inbound<W: World>(world: &W, flow: &mut Flow, edit: &mut Edit) -> Result<
         flow.class = class_at(world.settings(), flow, flow.destination_port(), flow.source);
     }
     gate::check(world.settings(), flow.class, Reason::SwitchedOff)?;
-    open::may_open(world, flow, false)?;
+    source::may_open(world, flow, false)?;
     if flow.class == Class::Pptp
         && flow.space == Space::Ports
         && flow.tcp_flags & (tcp::header::SYN | tcp::header::ACK) != tcp::header::SYN

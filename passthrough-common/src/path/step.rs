@@ -9,7 +9,7 @@ use crate::seam::{Hop, Packet, Remote, Towards, World};
 use super::forward::{self, Path};
 use super::lookup::Edit;
 use super::parse::{self, Network};
-use super::{Action, Hook, Verdict, classify, hook, ipv6, open, port_forward, renew, translate};
+use super::{Action, Hook, Verdict, classify, hook, ipv6, open, port_forward, renew, source, translate};
 
 /// What a packet has been through when it is new at a hook.
 pub const fn initial(hook: Hook) -> u32 {
@@ -62,7 +62,7 @@ pub fn decide<P: Packet, W: World>(
         Step::LanIngress => hook::lan_ingress(packet, world, flow, edit).unwrap_or_else(Verdict::drop),
         Step::OpenOutbound => {
             let own = hook::is_own(world, flow);
-            if let Err(reason) = open::may_open(world, flow, own) {
+            if let Err(reason) = source::may_open(world, flow, own) {
                 return Verdict::drop(reason);
             }
             let port = if own { 0 } else { port_forward::outside_port(world, flow) };
@@ -72,7 +72,7 @@ pub fn decide<P: Packet, W: World>(
             go_on(open::make_outbound(world, flow, own), flow, progress::OPENED)
         }
         Step::OpenInbound => {
-            match open::may_open(world, flow, false).and_then(|()| tcp_udp::open_inbound(world, flow)) {
+            match source::may_open(world, flow, false).and_then(|()| tcp_udp::open_inbound(world, flow)) {
                 Ok(true) => Verdict::pass(Reason::ToGateway),
                 result => go_on(result.map(|_| ()), flow, progress::OPENED),
             }
@@ -90,7 +90,7 @@ pub fn decide<P: Packet, W: World>(
         Step::Error => error(packet, world, flow),
         Step::Ipv6 => ipv6::judge(packet, world, flow),
         Step::Esp | Step::IkeOutbound | Step::IkeInbound | Step::L2tp => {
-            if let Err(reason) = open::may_open(world, flow, hook::is_own(world, flow)) {
+            if let Err(reason) = source::may_open(world, flow, hook::is_own(world, flow)) {
                 return Verdict::drop(reason);
             }
             match step {

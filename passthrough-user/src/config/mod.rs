@@ -3,6 +3,7 @@
 pub mod checked;
 pub mod file;
 pub mod forward;
+pub mod list;
 pub mod mode;
 pub mod network;
 pub mod plan;

@@ -6,7 +6,7 @@ use super::{
     Mode, Pooling,
     file::File,
     forward::{self, Rule},
-    pooling, protocols, ranges,
+    list, pooling, protocols, ranges,
     usage::usage,
 };
 
@@ -136,7 +136,7 @@ impl Plan {
         let wan = words.wan.ok_or_else(|| {
             usage("no WAN interface given: name the one that leads to the internet with --wan IF (`ip -br addr` lists them)")
         })?;
-        let lans = list(&words.lan);
+        let lans = list::items(&words.lan);
         if lans.contains(&wan) {
             return Err(usage(format!(
                 "{wan} is named as WAN and as LAN: an interface can only be one of them"
@@ -201,17 +201,6 @@ fn filtering(word: &str) -> anyhow::Result<Filtering> {
             Err(usage(format!("no filtering is called '{other}': use address-and-port, address or endpoint")))
         }
     }
-}
-
-/// Items that are parted by commas, over any number of words; each once.
-pub fn list(words: &[String]) -> Vec<String> {
-    let mut items: Vec<String> = Vec::new();
-    for item in words.iter().flat_map(|word| word.split(',')).map(str::trim).filter(|item| !item.is_empty()) {
-        if !items.iter().any(|known| known == item) {
-            items.push(item.to_string());
-        }
-    }
-    items
 }
 
 #[cfg(test)]

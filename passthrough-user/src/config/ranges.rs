@@ -4,7 +4,7 @@ use std::{fmt, net::Ipv4Addr};
 
 use passthrough_common::abi::{Range, Ranges, ranges::RANGES};
 
-use super::{Prefix, plan::list, usage::usage};
+use super::{Prefix, list, usage::usage};
 
 /// Most addresses in a set.
 pub const MOST: u64 = 65_536;
@@ -12,7 +12,7 @@ pub const MOST: u64 = 65_536;
 /// Reads the words of an option, parted by commas: addresses, prefixes and ranges, mixed.
 pub fn parse(option: &str, words: &[String]) -> anyhow::Result<Ranges> {
     let mut ranges =
-        list(words).iter().map(|word| range(option, word)).collect::<anyhow::Result<Vec<_>>>()?;
+        list::items(words).iter().map(|word| range(option, word)).collect::<anyhow::Result<Vec<_>>>()?;
     join(&mut ranges);
     let count: u64 = ranges.iter().map(|range| u64::from(range.count)).sum();
     if count > MOST {

@@ -18,21 +18,14 @@ use crate::abi::peers::window;
 use crate::abi::{Peer, PeerKey, Peers, Ticks};
 use crate::seam::{Table, World};
 
-use super::peers::{with, within};
-use super::turns::Cause;
+use super::cause::Cause;
+use super::peers::{unsettle, with, within};
 use crate::proto::servers::MEMBER;
 
 /// Whether every host of the server is known.
 #[inline(always)]
 pub const fn is_settled(record: &Peers, now: Ticks) -> bool {
     record.settled.0 != 0 && !within(now, record.settled, MEMBER)
-}
-
-/// Something shows that began before the record, or out of its sight.
-#[inline(always)]
-pub const fn unsettle(record: &mut Peers, now: Ticks) {
-    // Tick 0 means never.
-    record.settled = Ticks(if now.0 == 0 { 1 } else { now.0 });
 }
 
 /// Begins a new round if everything has been paid.

@@ -8,10 +8,11 @@ use crate::proto::{Flow, halves, hosts};
 use crate::seam::{Packet, Table, World};
 use crate::wire::esp::{self, Header};
 
+use super::cause::Cause;
 use super::claims::{self, Claim};
 use super::learn::FRESH;
 use super::peers::{self, Sent};
-use super::turns::{self, Cause};
+use super::turns;
 use super::{Ends, debts, esp_key, table};
 
 /// For how long after a packet an error from its receiver counts as being about it (rule 9).

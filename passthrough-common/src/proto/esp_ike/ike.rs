@@ -9,9 +9,10 @@ use crate::seam::{Packet, Table, World};
 use crate::wire;
 use crate::wire::ike::Exchange;
 
+use super::cause::Cause;
 use super::claims::{self, Meant};
 use super::peers::{self, Sent};
-use super::turns::{self, Cause};
+use super::turns;
 use super::{Ends, debts, initiator_key, table};
 
 #[inline(always)]

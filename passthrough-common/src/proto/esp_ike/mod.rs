@@ -18,6 +18,7 @@
 //! traversal on UDP 4500 is ordinary UDP and never parsed. A plain switch is served by addresses alone, and not here.
 
 mod addresses;
+mod cause;
 mod claims;
 mod debts;
 mod esp;

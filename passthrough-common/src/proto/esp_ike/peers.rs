@@ -11,8 +11,6 @@ use crate::abi::{Class, Peer, PeerKey, Peers, Reason, Settings, Ticks};
 use crate::proto::servers::{self, MEMBER};
 use crate::seam::{Table, World};
 
-use super::debts;
-
 /// The exclusive part of a learn window (rule 4).
 const EXCLUSIVE: Ticks = Ticks::from_secs(3);
 /// The whole learn window (rule 5).
@@ -116,13 +114,13 @@ fn enter(record: &mut Peers, host: u32, now: Ticks, generations: u16, sent: Sent
         record.round = record.round.wrapping_add(1);
     }
     if record.settled.0 == 0 {
-        debts::unsettle(record, now);
+        unsettle(record, now);
     }
     if with(record, host, |peer| hear(peer, now, sent)).is_some() {
         return Ok(());
     }
     if sent != Sent::Begin {
-        debts::unsettle(record, now);
+        unsettle(record, now);
     }
     let round = record.round;
     let Some(peer) = record.first(|peer| !is_member(peer, now)) else { return Err(Reason::PeerLimit) };
@@ -131,6 +129,13 @@ fn enter(record: &mut Peers, host: u32, now: Ticks, generations: u16, sent: Sent
     hear(peer, now, sent);
     record.owed = record.owed.saturating_sub(owed);
     Ok(())
+}
+
+/// Something shows that began before the record, or out of its sight: not every host is known (see [`super::debts`]).
+#[inline(always)]
+pub const fn unsettle(record: &mut Peers, now: Ticks) {
+    // Tick 0 means never.
+    record.settled = Ticks(if now.0 == 0 { 1 } else { now.0 });
 }
 
 #[inline(always)]

@@ -5,7 +5,7 @@
 //! no segment need be held (conformance P14). 255 or 256 calls with one high byte fit to one server; they are
 //! drawn at random (RFC 6056).
 //!
-//! Entries are put straight into the table, without [`halves::insert`]: its frames are too deep
+//! Entries are put straight into the table, without [`insert`](crate::proto::halves::insert): its frames are too deep
 //! for the kernel's stack here, and 32 times too much for its verifier. A full table refuses the message, and
 //! its sender repeats it.
 //!
@@ -13,31 +13,19 @@
 //! outside or from inside quotes of them ([`View::Quoted`], [`View::QuotedInside`]).
 
 use crate::abi::control::CALLS;
-use crate::abi::session::{Rewrite, flag};
+use crate::abi::session::flag;
 use crate::abi::settings::Idle;
-use crate::abi::{Call, Class, Event, Reason, Session, SessionKey, Space, View};
-use crate::proto::{halves, number};
+use crate::abi::{Call, Event, Reason, SessionKey, View};
 use crate::seam::{Refused, Table, World};
 use crate::session::idle;
 use crate::session::port::TRIES;
 
-use super::header::selector;
+use super::line::Line;
 use super::message::Whose;
 use super::over::control_is_over;
 
 /// How many IDs are tried to find one that no call has, for a message about a call of somebody else.
 const STRANGER_TRIES: u32 = 8;
-
-/// A control connection, as its calls need it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Line {
-    /// Outbound session key of the connection: server, inside host, and both ports.
-    pub key: SessionKey,
-    /// Outside address of the inside host.
-    pub outside: u32,
-    /// [`flag::OWN`] if the inside host is the gateway itself, else 0.
-    pub own: u8,
-}
 
 /// The index of no call.
 const NONE: u32 = u32::MAX;
@@ -57,45 +45,6 @@ pub enum Ending {
     Now,
     /// Once packets in flight have had their time ([`Idle::Disconnected`], conformance P7).
     AfterFlight,
-}
-
-impl Line {
-    /// The connection that a session of its calls was made by, from that session.
-    pub fn of_call(key: &SessionKey, session: &Session) -> SessionKey {
-        let host = match key.view() {
-            View::Inbound | View::Quoted => session.address,
-            _ => key.local(),
-        };
-        let (remote_port, inside_port) = session.parent();
-        SessionKey::ports(View::Outbound, (key.remote(), remote_port), (host, inside_port), number::TCP)
-    }
-
-    #[inline(always)]
-    fn call_key(&self, view: View, id: u16) -> SessionKey {
-        let local = match view {
-            View::Inbound | View::Quoted => self.outside,
-            _ => self.key.local(),
-        };
-        SessionKey::new(view, self.key.remote(), local, number::GRE, Space::CallId, selector(id))
-    }
-
-    /// An entry of a call: to the inside host, or from it to the outside address. Those that stand for
-    /// packets to the inside end, or quote them, change the call ID.
-    #[inline(always)]
-    fn entry<W: World>(&self, world: &W, view: View, id: u16) -> Session {
-        let rewrite = match view {
-            View::Inbound | View::QuotedInside => Rewrite::CallId,
-            _ => Rewrite::Address,
-        };
-        let to = match view {
-            View::Inbound | View::Quoted => self.key.local(),
-            _ => self.outside,
-        };
-        let (settings, now) = (world.settings(), world.now());
-        let mut entry = halves::half(settings, now, Class::Pptp, rewrite, (to, id), self.own);
-        entry.set_parent(self.key.remote_port(), self.key.local_id());
-        entry
-    }
 }
 
 /// Index of a call, or [`NONE`]. A number, since of an `Option` of more than that LLVM leaves parts undefined

@@ -14,7 +14,8 @@ use crate::seam::{Packet, Refused, Table, World};
 use crate::session::tcp::header::{ACK, FIN, RST, SYN};
 use crate::wire::pptp;
 
-use super::call::{self, Line, Reply};
+use super::call::{self, Reply};
+use super::line::Line;
 use super::message::{Role, Settles, meaning};
 use super::stream::{self, Piece, Segment, state};
 

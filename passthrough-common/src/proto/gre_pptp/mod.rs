@@ -11,6 +11,7 @@
 pub mod call;
 pub mod control;
 pub mod header;
+pub mod line;
 pub mod message;
 pub mod open;
 pub mod over;

@@ -7,7 +7,7 @@ use crate::proto::number;
 use crate::seam::{Table, World};
 use crate::session::{idle, pair};
 
-use super::call::Line;
+use super::line::Line;
 use super::stream::state;
 
 /// Whether an enhanced GRE session's call has ended; `false` for every other session.

@@ -7,7 +7,7 @@ use crate::seam::{Packet, Table, World};
 use crate::wire::transport::tcp;
 use crate::wire::{checksum, pptp};
 
-use super::call::Line;
+use super::line::Line;
 
 /// States of a [`Stream`].
 pub mod state {
