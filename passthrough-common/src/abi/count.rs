@@ -67,6 +67,7 @@ events! {
     PptpUncalled = 7, "pptp-uncalled", "a PPTP reply to a call that nobody had requested";
     OtherAddress = 8, "other-address", "a host whose outside address was full got a port of another one (`up --pooling soft`)";
     AddressShared = 9, "address-shared", "an IPsec client found no outside address of its own (`up --ipsec-addresses each`)";
+    EspOverdue = 10, "esp-overdue", "a client had waited for others for long enough, and went on without a turn of its own";
 }
 
 impl Event {

@@ -38,4 +38,4 @@ pub use settings::{Filtering, Interface, Link, Settings, Side};
 pub use ticks::Ticks;
 
 /// Version of everything in this module; kept in [`Settings::version`] and compared before pinned maps are reused.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;

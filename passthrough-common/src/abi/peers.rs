@@ -51,7 +51,7 @@ impl PeerKey {
 pub mod window {
     /// No window.
     pub const NONE: u16 = 0;
-    /// Open: exclusive for its first three seconds, lazy until thirty.
+    /// Open: exclusive for its first three seconds (one, once its exchange has ended), lazy until thirty.
     pub const OPEN: u16 = 1 << 0;
     /// A new outbound SPI was seen in this window.
     pub const SENT: u16 = 1 << 1;
@@ -79,8 +79,10 @@ pub struct Peer {
     pub seen: Ticks,
     /// First outbound ESP from it in this record; 0 if none.
     pub esp_since: Ticks,
-    /// When its learn window opened.
+    /// When its learn window opened; where less of its exclusive part is left, as much earlier.
     pub window_at: Ticks,
+    /// Since when what it asks for in IKE waits for another host's window; 0 if nothing does.
+    pub waits_since: Ticks,
     /// Message ID of the last quick-mode message from the server to it (RFC 2409 section 5.5).
     pub quick_mode: u32,
     /// The last new outbound SPI that it used.
@@ -158,6 +160,7 @@ impl Peers {
             seen: Ticks(0),
             esp_since: Ticks(0),
             window_at: Ticks(0),
+            waits_since: Ticks(0),
             quick_mode: 0,
             spi: 0,
             exchange: 0,
@@ -183,6 +186,6 @@ impl Peers {
 
 const _: () = {
     assert!(size_of::<PeerKey>() == 16);
-    assert!(size_of::<Peer>() == 36);
-    assert!(size_of::<Peers>() == 36 * PEERS + 44);
+    assert!(size_of::<Peer>() == 40);
+    assert!(size_of::<Peers>() == 40 * PEERS + 44);
 };

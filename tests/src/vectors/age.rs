@@ -26,7 +26,7 @@ impl Aged for Peers {
     fn age(&mut self, length: Ticks) {
         back(&mut self.unknown_since, length);
         for peer in &mut self.hosts {
-            for point in [&mut peer.seen, &mut peer.esp_since, &mut peer.window_at] {
+            for point in [&mut peer.seen, &mut peer.esp_since, &mut peer.window_at, &mut peer.waits_since] {
                 back(point, length);
             }
         }

@@ -77,7 +77,8 @@ impl State {
         for peers in self.peers.values_mut() {
             (peers.unknown_since, peers.settled) = (Ticks(0), Ticks(0));
             for peer in &mut peers.hosts {
-                (peer.seen, peer.esp_since, peer.window_at) = (Ticks(0), Ticks(0), Ticks(0));
+                (peer.seen, peer.esp_since) = (Ticks(0), Ticks(0));
+                (peer.window_at, peer.waits_since) = (Ticks(0), Ticks(0));
             }
         }
         self

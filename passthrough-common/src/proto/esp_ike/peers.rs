@@ -12,9 +12,14 @@ use crate::proto::servers::{self, MEMBER};
 use crate::seam::{Table, World};
 
 /// The exclusive part of a learn window (rule 4).
-const EXCLUSIVE: Ticks = Ticks::from_secs(3);
+pub const EXCLUSIVE: Ticks = Ticks::from_secs(3);
 /// The whole learn window (rule 5).
 pub const LAZY: Ticks = Ticks::from_secs(30);
+/// What is left of it when the exchange has ended: who has something to say under the new association says it at once.
+pub const ENDED: Ticks = Ticks::from_secs(1);
+/// How long IKE waits for other hosts' windows, all of them together: what is held is repeated at twice the distance each time,
+/// and after 30 s Linux has forgotten the SPI that its daemon asked for.
+const PATIENCE: Ticks = Ticks::from_secs(10);
 /// How long SPIs that are not paired count (rule 12, by rate instead of by number: no count to keep when they expire).
 const MINUTE: Ticks = Ticks::from_secs(60);
 
@@ -42,6 +47,12 @@ pub const fn within(now: Ticks, since: Ticks, length: Ticks) -> bool {
     now.0.wrapping_sub(since.0).wrapping_add(AHEAD) < length.0 + AHEAD
 }
 
+/// This point, where tick 0 means never.
+#[inline(always)]
+const fn marked(now: Ticks) -> Ticks {
+    Ticks(if now.0 == 0 { 1 } else { now.0 })
+}
+
 /// Whether the entry is of a host of K.
 #[inline(always)]
 pub fn is_member(peer: &Peer, now: Ticks) -> bool {
@@ -58,6 +69,23 @@ pub fn is_open(peer: &Peer, now: Ticks) -> bool {
 #[inline(always)]
 pub fn is_exclusive(peer: &Peer, now: Ticks) -> bool {
     peer.window & window::OPEN != 0 && within(now, peer.window_at, EXCLUSIVE)
+}
+
+/// It waits, from now on if it did not; `true` once it has for as long as IKE may. What it waited with a minute ago it has
+/// given up.
+#[inline(always)]
+pub fn has_waited(peer: &mut Peer, now: Ticks) -> bool {
+    if peer.waits_since.0 == 0 || !within(now, peer.waits_since, MINUTE) {
+        peer.waits_since = marked(now);
+    }
+    !within(now, peer.waits_since, PATIENCE)
+}
+
+/// Its learn window opens, with so much of its exclusive part to come.
+#[inline(always)]
+pub fn open(peer: &mut Peer, now: Ticks, exclusive: Ticks) {
+    peer.window |= window::OPEN;
+    peer.window_at = Ticks(now.0.wrapping_sub(EXCLUSIVE.0 - exclusive.0));
 }
 
 /// Counts one SPI more that is not paired; `false` if that is too many.
@@ -134,8 +162,7 @@ fn enter(record: &mut Peers, host: u32, now: Ticks, generations: u16, sent: Sent
 /// Something shows that began before the record, or out of its sight: not every host is known (see [`super::debts`]).
 #[inline(always)]
 pub const fn unsettle(record: &mut Peers, now: Ticks) {
-    // Tick 0 means never.
-    record.settled = Ticks(if now.0 == 0 { 1 } else { now.0 });
+    record.settled = marked(now);
 }
 
 #[inline(always)]
@@ -144,8 +171,7 @@ fn hear(peer: &mut Peer, now: Ticks, sent: Sent) {
     if sent == Sent::Esp {
         peer.window |= window::SPOKE;
         if peer.esp_since.0 == 0 {
-            // Tick 0 means never.
-            peer.esp_since = Ticks(if now.0 == 0 { 1 } else { now.0 });
+            peer.esp_since = marked(now);
         }
     }
 }

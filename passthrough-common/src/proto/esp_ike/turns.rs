@@ -9,7 +9,9 @@ use crate::seam::{Table, World};
 use super::cause::Cause;
 use super::debts;
 use super::learn::Hosts;
-use super::peers::{LAZY, count, is_exclusive, is_member, is_open, with, within};
+use super::peers::{
+    self, ENDED, EXCLUSIVE, LAZY, count, has_waited, is_exclusive, is_member, is_open, with, within,
+};
 
 /// What became of a wish for a window.
 #[derive(Clone, Copy)]
@@ -20,6 +22,8 @@ enum Turn {
     Pass,
     /// The window is open now.
     Opened,
+    /// The same, behind another host's window that is exclusive.
+    Overdue,
     /// Another host's window is exclusive.
     Hold,
     /// Too many SPIs.
@@ -37,6 +41,10 @@ pub fn open<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number:
     match wish(world, key, host, cause, number) {
         Turn::Pass => Ok(()),
         Turn::Opened => settle(world, key, host),
+        Turn::Overdue => {
+            world.event(Event::EspOverdue);
+            Ok(())
+        }
         Turn::Hold => Err(Reason::EspHold),
         Turn::Flood => Err(Reason::EspFlood),
         Turn::Missing => Err(Reason::Contended),
@@ -68,12 +76,13 @@ fn wish<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number: u32
         } else {
             take_turn(&mut peer, now, (cause, number), free)
         };
-        if matches!(turn, Turn::Pass | Turn::Opened) {
+        if matches!(turn, Turn::Pass | Turn::Opened | Turn::Overdue) {
             debts::note(record, &mut peer, now, cause, number);
         }
         with(record, host, |place| {
             place.window = peer.window;
             place.window_at = peer.window_at;
+            place.waits_since = peer.waits_since;
             place.spi = peer.spi;
             place.exchange = peer.exchange;
             place.owed = peer.owed;
@@ -89,6 +98,11 @@ fn wish<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number: u32
 #[inline(always)]
 fn take_turn(peer: &mut Peer, now: Ticks, (cause, number): (Cause, u32), free: bool) -> Turn {
     let exclusive = is_exclusive(peer, now);
+    // The server's answer: what the host asked for waits no longer.
+    let answered = cause == Cause::Completed;
+    if answered {
+        peer.waits_since = Ticks(0);
+    }
     match cause {
         Cause::Answered => peer.window |= window::ASKED,
         Cause::Completed | Cause::QuickMode => {}
@@ -126,14 +140,22 @@ fn take_turn(peer: &mut Peer, now: Ticks, (cause, number): (Cause, u32), free: b
             return Turn::Pass;
         }
         if !free && !exclusive {
-            return Turn::Hold;
+            if answered || !has_waited(peer, now) {
+                return Turn::Hold;
+            }
+            // As if its exclusive part were over, and nobody had waited for that.
+            peer.window = peer.window & !(window::AHEAD | window::SENT) | window::EXPIRED;
+            peers::open(peer, now, Ticks(0));
+            return Turn::Overdue;
         }
         if !exclusive {
             peer.window &= !window::SENT;
         }
+        peer.waits_since = Ticks(0);
     }
-    peer.window = peer.window & !(window::EXPIRED | window::AHEAD) | window::OPEN;
-    peer.window_at = now;
+    peer.window &= !(window::EXPIRED | window::AHEAD);
+    let ended = cause == Cause::Completed && peer.window & window::SENT == 0;
+    peers::open(peer, now, if ended { ENDED } else { EXCLUSIVE });
     Turn::Opened
 }
 
@@ -180,7 +202,7 @@ pub fn answered<W: World>(world: &W, key: &PeerKey, host: u32, id: u32) {
                 peer.quick_mode = id;
             } else if is_exclusive(peer, now) {
                 // The third message of an exchange that the server began (rule 3b).
-                peer.window_at = now;
+                peers::open(peer, now, ENDED);
             }
         })
     });

@@ -52,6 +52,51 @@ fn a_client_waits_for_three_seconds_at_most() {
     assert_eq!(lab.answers(S, 0x2001, 1), Ok(A), "then the only lazy one");
 }
 
+/// Proves: E3.
+#[test]
+fn quiet_clients_that_start_at_once_are_through_before_their_kernels_forget_the_spi() {
+    let lab = Lab::new();
+    let hosts: [u32; 8] = core::array::from_fn(|index| A + index as u32);
+    let spi = |host: u32| 0xaaaa_0000 + u64::from(host);
+    let mut through = Vec::new();
+    // When libreswan repeats, in halves of a second.
+    for wait in [0, 1, 2, 4, 8, 16] {
+        lab.0.wait(Ticks::from_millis(500 * wait));
+        for host in hosts {
+            if !through.contains(&host) && lab.asks(host, S, spi(host), AUTH, REQUEST).is_ok() {
+                assert_eq!(lab.replies(S, spi(host), AUTH, RESPONSE), Ok(host));
+                through.push(host);
+            }
+        }
+    }
+    assert_eq!(through.len(), 8, "within 15.5 s");
+    assert_eq!(lab.events(Event::EspOverdue), 3, "who had no turn of his own");
+    // Whose ESP comes first has the window to itself: the server answers within it.
+    for host in through {
+        lab.wait(3);
+        assert_eq!(lab.sends(host, S, host, 1), Ok(OUTSIDE));
+        assert_eq!(lab.answers(S, !host, 1), Ok(host));
+    }
+}
+
+#[test]
+fn who_has_waited_and_was_answered_waits_anew() {
+    let lab = Lab::new();
+    let busy = || lab.asks(A, S, 0xa, CHILD, REQUEST).unwrap();
+    lab.asks(A, S, 0xa, AUTH, REQUEST).unwrap();
+    assert_eq!(lab.asks(B, S, 0xb, AUTH, REQUEST), Err(Reason::EspHold));
+    for _ in 0..10 {
+        lab.wait(1);
+        busy();
+    }
+    assert_eq!(lab.asks(B, S, 0xb, AUTH, REQUEST), Ok(OUTSIDE));
+    assert_eq!(lab.asks(B, S, 0xb, AUTH, REQUEST), Ok(OUTSIDE), "repeated, it waits no more");
+    assert_eq!(lab.replies(S, 0xb, AUTH, RESPONSE), Ok(B));
+    lab.wait(3);
+    busy();
+    assert_eq!(lab.asks(B, S, 0xb, CHILD, REQUEST), Err(Reason::EspHold));
+}
+
 /// Proves: E5.
 #[test]
 fn the_server_first_needs_ike_before() {
