@@ -51,7 +51,7 @@ impl PeerKey {
 pub mod window {
     /// No window.
     pub const NONE: u16 = 0;
-    /// Open: exclusive for its first three seconds (one, once its exchange has ended), lazy until thirty.
+    /// Open: exclusive for its first three seconds (one, once its exchange is answered), lazy until thirty.
     pub const OPEN: u16 = 1 << 0;
     /// A new outbound SPI was seen in this window.
     pub const SENT: u16 = 1 << 1;

@@ -15,8 +15,9 @@ use crate::seam::{Table, World};
 pub const EXCLUSIVE: Ticks = Ticks::from_secs(3);
 /// The whole learn window (rule 5).
 pub const LAZY: Ticks = Ticks::from_secs(30);
-/// What is left of it when the exchange has ended: who has something to say under the new association says it at once.
-pub const ENDED: Ticks = Ticks::from_secs(1);
+/// What is left of it when the server has answered the host's exchange: who has something to say under the new association says
+/// it at once. Not so for an exchange that the server began, which may be followed by another one (R11).
+pub const ANSWERED: Ticks = Ticks::from_secs(1);
 /// How long IKE waits for other hosts' windows, all of them together: what is held is repeated at twice the distance each time,
 /// and after 30 s Linux has forgotten the SPI that its daemon asked for.
 const PATIENCE: Ticks = Ticks::from_secs(10);

@@ -10,7 +10,7 @@ use super::cause::Cause;
 use super::debts;
 use super::learn::Hosts;
 use super::peers::{
-    self, ENDED, EXCLUSIVE, LAZY, count, has_waited, is_exclusive, is_member, is_open, with, within,
+    self, ANSWERED, EXCLUSIVE, LAZY, count, has_waited, is_exclusive, is_member, is_open, with, within,
 };
 
 /// What became of a wish for a window.
@@ -154,8 +154,8 @@ fn take_turn(peer: &mut Peer, now: Ticks, (cause, number): (Cause, u32), free: b
         peer.waits_since = Ticks(0);
     }
     peer.window &= !(window::EXPIRED | window::AHEAD);
-    let ended = cause == Cause::Completed && peer.window & window::SENT == 0;
-    peers::open(peer, now, if ended { ENDED } else { EXCLUSIVE });
+    let shortened = answered && peer.window & window::SENT == 0;
+    peers::open(peer, now, if shortened { ANSWERED } else { EXCLUSIVE });
     Turn::Opened
 }
 
@@ -202,7 +202,7 @@ pub fn answered<W: World>(world: &W, key: &PeerKey, host: u32, id: u32) {
                 peer.quick_mode = id;
             } else if is_exclusive(peer, now) {
                 // The third message of an exchange that the server began (rule 3b).
-                peers::open(peer, now, ENDED);
+                peer.window_at = now;
             }
         })
     });
