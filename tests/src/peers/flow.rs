@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
@@ -26,6 +26,8 @@ struct Shared {
     answered: AtomicU64,
     lost: AtomicU64,
     error: Mutex<Option<String>>,
+    /// Held while a payload is under way.
+    round: Mutex<()>,
 }
 
 /// A running flow; it ends when dropped.
@@ -48,6 +50,7 @@ impl Flow {
         let inner = Arc::clone(&shared);
         let work = move || {
             while !inner.stop.load(Ordering::Relaxed) {
+                let round = inner.round.lock().unwrap_or_else(PoisonError::into_inner);
                 match peer.round(ANSWER_WITHIN) {
                     Ok(Round::Answered) => inner.answered.fetch_add(1, Ordering::Relaxed),
                     Ok(Round::Lost) => inner.lost.fetch_add(1, Ordering::Relaxed),
@@ -57,6 +60,7 @@ impl Flow {
                         return;
                     }
                 };
+                drop(round);
                 thread::sleep(pause);
             }
         };
@@ -68,6 +72,11 @@ impl Flow {
     /// Asks it to end, without waiting: many flows end sooner if all are asked first.
     pub fn ask_to_stop(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// While what is returned lives, no payload and no answer is under way.
+    pub fn pause(&self) -> MutexGuard<'_, ()> {
+        self.shared.round.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Payloads that were answered.

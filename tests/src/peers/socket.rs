@@ -3,6 +3,7 @@
 use std::{
     io::{self, ErrorKind},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -61,7 +62,16 @@ impl RawIp {
 /// A UDP socket with this source address, port and, if given, peer.
 pub fn udp(local: Ipv4Addr, port: u16, remote: Option<SocketAddrV4>) -> Result<UdpSocket> {
     let what = || format!("could not open UDP port {port} at {local}");
-    let socket = UdpSocket::bind(SocketAddrV4::new(local, port)).with_context(what)?;
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let socket = loop {
+        match UdpSocket::bind(SocketAddrV4::new(local, port)) {
+            // A process that another thread starts has a copy of every socket until it has become its program.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            bound => break bound.with_context(what)?,
+        }
+    };
     if let Some(remote) = remote {
         socket.connect(remote).with_context(what)?;
     }

@@ -23,6 +23,17 @@ pub fn open<'a>(stage: &'a Stage, folder: &Folder, clients: usize, patience: Dur
     Ok(open)
 }
 
+/// The same to a server that drops what does not come from port 1701.
+pub fn open_insisting<'a>(
+    stage: &'a Stage,
+    folder: &Folder,
+    clients: usize,
+    patience: Duration,
+) -> Result<Open<'a>> {
+    stage.insist("udp dport 1701 udp sport != 1701")?;
+    open(stage, folder, clients, patience)
+}
+
 /// The same in IPsec, as RFC 3193 has it: a security association for UDP port 1701 alone comes first.
 pub fn open_protected<'a>(
     stage: &'a Stage,

@@ -56,6 +56,8 @@ pub struct Scenario {
     pub clients: Clients,
     /// What the gateway reaches the internet by.
     pub wan: Wan,
+    /// Whether the gateway lets L2TP keep its source port.
+    pub keep_1701: bool,
     /// How tunnels are opened.
     pub open: Opens,
     /// How they are rekeyed, where that means anything.
@@ -65,7 +67,16 @@ pub struct Scenario {
 impl Scenario {
     /// From one client, by Ethernet, without rekeys.
     const fn one(name: &'static str, about: &'static str, switches: &'static str, open: Opens) -> Scenario {
-        Scenario { name, about, switches, clients: Clients::One, wan: Wan::Ethernet, open, rekey: None }
+        Scenario {
+            name,
+            about,
+            switches,
+            clients: Clients::One,
+            wan: Wan::Ethernet,
+            keep_1701: true,
+            open,
+            rekey: None,
+        }
     }
 
     /// From many.
@@ -82,10 +93,15 @@ impl Scenario {
     const fn by(self, wan: Wan) -> Scenario {
         Scenario { wan, ..self }
     }
+
+    /// With L2TP's port translated as any other.
+    const fn translated(self) -> Scenario {
+        Scenario { keep_1701: false, ..self }
+    }
 }
 
 /// All of them, in the order in which they are played; those of one link beside each other.
-pub const SCENARIOS: [Scenario; 25] = [
+pub const SCENARIOS: [Scenario; 27] = [
     Scenario::one("pptp", "PPTP with MPPE, one client", "pptp", pptp::open),
     Scenario::many("pptp-many", "PPTP with MPPE, many clients", "pptp", pptp::open),
     Scenario::many("pptp-two", "PPTP with MPPE, many clients to two servers each", "pptp", pptp::open_two),
@@ -118,6 +134,12 @@ pub const SCENARIOS: [Scenario; 25] = [
         .rekeyed(strongswan::rekey),
     Scenario::one("l2tp", "L2TP from port 1701, one client", "l2tp", l2tp::open),
     Scenario::many("l2tp-many", "L2TP from port 1701, many clients", "l2tp", l2tp::open),
+    Scenario::many(
+        "l2tp-1701",
+        "L2TP, many clients, to a server that takes port 1701 alone",
+        "l2tp",
+        l2tp::open_insisting,
+    ),
     Scenario::one(
         "l2tp-ipsec",
         "L2TP in IPsec (IKEv1, transport mode, in UDP)",
@@ -140,6 +162,8 @@ pub const SCENARIOS: [Scenario; 25] = [
         openvpn::open(stage, folder, "tcp", patience)
     }),
     Scenario::many("wireguard", "WireGuard, many clients", "wireguard", wireguard::open),
+    Scenario::many("l2tp-ports", "L2TP, many clients, each from a port of its own", "l2tp", l2tp::open)
+        .translated(),
     Scenario::many("pptp-vlan", "PPTP, many clients, WAN and LAN by VLANs", "pptp", pptp::open).by(Wan::Vlan),
     Scenario::many("pptp-pppoe", "PPTP, many clients, by PPPoE", "pptp", pptp::open).by(Wan::Pppoe),
     Scenario::many("ike-esp-pppoe", "IKEv2 and ESP, many clients, by PPPoE", "ipsec", libreswan::open)

@@ -57,15 +57,18 @@ pub fn all(plan: &Plan) -> Result<Results> {
         results.write(&plan.out)?;
         return Ok(results);
     }
-    for (way, wan) in plan.ways.iter().flat_map(|way| Wan::ALL.map(|wan| (*way, wan))) {
-        let scenarios: Vec<_> = plan.scenarios.iter().filter(|scenario| scenario.wan == wan).collect();
+    let setups: Vec<_> = Wan::ALL.into_iter().flat_map(|wan| [(wan, true), (wan, false)]).collect();
+    for (way, (wan, keep_1701)) in plan.ways.iter().flat_map(|way| setups.iter().map(|setup| (*way, *setup)))
+    {
+        let fits = |scenario: &&&'static Scenario| (scenario.wan, scenario.keep_1701) == (wan, keep_1701);
+        let scenarios: Vec<_> = plan.scenarios.iter().filter(fits).collect();
         if scenarios.is_empty() {
             continue;
         }
         let started = Instant::now();
         let device = wan.device();
         stage
-            .translate(way, wan, plan.patience)
+            .translate(way, wan, keep_1701, plan.patience)
             .with_context(|| format!("{} did not come up on {device}", way.name()))?;
         say(&format!(
             "{}: the gateway is up on {device}, after {} s",

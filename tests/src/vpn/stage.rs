@@ -77,6 +77,9 @@ table ip helpers {
 /// What a gateway enables for the scenarios.
 const SWITCHES: &str = "pptp,ipsec,l2tp,gre,ipip";
 
+/// The table of a server that does not take everything.
+const INSISTS: &str = "insists";
+
 /// The lab and its gateway. Fields are dropped in this order.
 #[derive(Debug)]
 pub struct Stage {
@@ -124,8 +127,9 @@ impl Stage {
         Ok(Stage { lab, switch, out: out.to_owned(), way: None, wan: Wan::Ethernet, link: Vec::new() })
     }
 
-    /// Has the gateway reach the internet by this link and translate this way, and nothing else.
-    pub fn translate(&mut self, way: Way, wan: Wan, patience: Duration) -> Result<()> {
+    /// Has the gateway reach the internet by this link and translate this way, and nothing else. `keep_1701` says whether L2TP keeps
+    /// its source port.
+    pub fn translate(&mut self, way: Way, wan: Wan, keep_1701: bool, patience: Duration) -> Result<()> {
         let gateway = &self.lab.gateway.namespace;
         match self.way {
             Some(way) if way.is_passthrough() => drop(self.lab.cli.succeed("down")?),
@@ -144,7 +148,8 @@ impl Stage {
         if way.is_passthrough() {
             // A device that is no card's own has no XDP; `auto` takes it where it is.
             let mode = if way == Way::Xdp && wan != Wan::Ethernet { "auto" } else { way.name() };
-            let up = "--l2tp-port keep --sessions 4096";
+            let rule = if keep_1701 { "keep" } else { "translate" };
+            let up = format!("--l2tp-port {rule} --sessions 4096");
             let (device, lan) = (wan.device(), wan.lan());
             self.lab
                 .cli
@@ -171,12 +176,21 @@ impl Stage {
         ))
     }
 
-    /// Puts what a client or server has of IPsec away, and what the gateway knows of sessions.
+    /// Has server S drop what fits these words of an nftables rule, until [`Stage::clear`].
+    pub fn insist(&self, refused: &str) -> Result<()> {
+        let ruleset = format!(
+            "table ip {INSISTS} {{ chain input {{ type filter hook input priority 0; policy accept; {refused} drop; }} }}"
+        );
+        self.lab.s.namespace.run("nft", &[&ruleset]).map(drop)
+    }
+
+    /// Puts what a client or server has of IPsec and of rules away, and what the gateway knows of sessions.
     pub fn clear(&self) -> Result<()> {
         for host in self.lab.clients.iter().chain([&self.lab.s, &self.lab.t]) {
             host.namespace.run("ip", &["xfrm", "state", "flush"])?;
             host.namespace.run("ip", &["xfrm", "policy", "flush"])?;
         }
+        let _ = self.lab.s.namespace.run("nft", &["delete", "table", "ip", INSISTS]);
         if self.way.is_some_and(Way::is_passthrough) {
             // There is one forward at most.
             let _ = self.lab.cli.run("forward del tcp 1723")?;
