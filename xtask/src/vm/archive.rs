@@ -64,12 +64,27 @@ impl Archive {
 
     /// The package that a package of versions such as `linux-image-amd64` stands for.
     pub fn stands_for(&self, package: &str) -> Result<String> {
+        let image = self.depends(package)?.into_iter().find(|name| name.starts_with("linux-image-"));
+        image.with_context(|| format!("the archive has no package {package}"))
+    }
+
+    /// The packages that a kernel comes in, that of its name among them: since 7.x image and modules have their own.
+    pub fn parts_of(&self, image: &str) -> Result<Vec<String>> {
+        let release = image.trim_start_matches("linux-image");
+        let mut parts = self.depends(image)?;
+        parts.retain(|name| name.ends_with(release));
+        parts.push(image.to_owned());
+        Ok(parts)
+    }
+
+    /// What a package needs.
+    fn depends(&self, package: &str) -> Result<Vec<String>> {
         let output = self.apt("apt-cache").args(["depends", "--important", package]).output();
         let output = output.context("starting apt-cache")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let depends = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
-        let image = depends.into_iter().find(|name| name.starts_with("linux-image-"));
-        image.map(str::to_owned).with_context(|| format!("the archive has no package {package}"))
+        let text = String::from_utf8_lossy(&output.stdout);
+        let names =
+            text.lines().filter_map(|line| line.trim().trim_start_matches('|').strip_prefix("Depends: "));
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// Fetches one package alone, into `folder`.

@@ -165,7 +165,9 @@ impl Kernel {
             fs::create_dir_all(&folder)?;
             let archive = Archive::open(cache.join(format!("suite-{}", self.suites[0])), self.suites)?;
             let package = archive.stands_for(self.package)?;
-            archive.fetch_alone(&package, &folder)?;
+            for part in archive.parts_of(&package)? {
+                archive.fetch_alone(&part, &folder)?;
+            }
             let files = fs::read_dir(&folder)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
             archive::unpack(&files, &folder)?;
             files.iter().try_for_each(fs::remove_file)?;
@@ -179,12 +181,12 @@ impl Kernel {
             fs::write(&ready, release)?;
         }
         let release = fs::read_to_string(&ready)?;
-        Ok(Files {
-            image: folder.join(format!("boot/vmlinuz-{release}")),
-            modules: folder.join("lib/modules"),
-            first: folder.join("first.cpio"),
-            release,
-        })
+        let modules = folder.join("lib/modules");
+        // Since 7.x the image lies beside its modules.
+        let places = [folder.join(format!("boot/vmlinuz-{release}")), modules.join(&release).join("vmlinuz")];
+        let image =
+            places.into_iter().find(|place| place.exists()).context("the kernel's package has no image")?;
+        Ok(Files { image, modules, first: folder.join("first.cpio"), release })
     }
 }
 
