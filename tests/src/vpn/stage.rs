@@ -179,7 +179,7 @@ impl Stage {
     /// Has server S drop what fits these words of an nftables rule, until [`Stage::clear`].
     pub fn insist(&self, refused: &str) -> Result<()> {
         let ruleset = format!(
-            "table ip {INSISTS} {{ chain input {{ type filter hook input priority 0; policy accept; {refused} drop; }} }}"
+            "table ip {INSISTS} {{ chain input {{ type filter hook input priority 0; policy accept; {refused} drop; }}\n}}"
         );
         self.lab.s.namespace.run("nft", &[&ruleset]).map(drop)
     }
