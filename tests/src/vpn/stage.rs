@@ -172,7 +172,7 @@ impl Stage {
         }
         self.lab.load_firewall(&format!(
             "table ip forwards {{ chain prerouting {{ type nat hook prerouting priority -100; policy accept; \
-             ip daddr {GATEWAY_WAN} tcp dport {port} dnat to {to}; }} }}"
+             ip daddr {GATEWAY_WAN} tcp dport {port} dnat to {to}; }}\n}}"
         ))
     }
 
