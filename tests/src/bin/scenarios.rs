@@ -16,7 +16,7 @@ use passthrough_tests::vpn::{
 struct Options {
     /// Scenarios, by name [default: all]
     scenarios: Vec<String>,
-    /// Ways through the gateway, parted by commas: tc, xdp, netfilter [default: all]
+    /// Ways through the gateway, parted by commas: tc, xdp, netfilter, plain [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     mode: Vec<Way>,
     /// Clients of the scenarios with many

@@ -25,12 +25,12 @@ use image::{KERNELS, Kernel};
 /// What `vm-test` takes.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Scenarios to run, by name or the beginning of it [default: all]
+    /// Scenarios to run, by their whole names (`--list` has them) [default: all]
     scenarios: Vec<String>,
     /// Kernels, parted by commas: 5.10, 6.1, 6.12, 7.3, or all
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "6.1")]
     kernel: Vec<String>,
-    /// Ways through the gateway, parted by commas: tc, xdp, netfilter [default: all]
+    /// Ways through the gateway, parted by commas: tc, xdp, netfilter, plain [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     mode: Vec<String>,
     /// Clients of the scenarios with many
