@@ -209,7 +209,8 @@ impl<'k> Sides<'k> {
         let drawn = self.host.gateway.drawn.get() - drawn;
         // But what is drawn and then dropped cannot be seen to be the same.
         let shown = drawn == 0 || (drawn == 1 && here.fate != Fate::Dropped);
-        if same(&here, &there) && shown {
+        // What met another tick keeps another time on each side, which shows many frames later: who came first, for one.
+        if same(&here, &there) && shown && !ticked {
             tally.alike += 1;
         } else if ticked || (here.fate == there.fate && drawn > 0) {
             tally.drawn += 1;
