@@ -275,14 +275,12 @@ pub const TABLES: [&str; 6] = ["sessions", "bindings", "hosts", "fragments", "co
 
 /// In which tables a packet that is dropped like this one may be noted.
 ///
-/// The calls of a control connection end with its framing; a client is heard even when it speaks badly; and a hairpinned
-/// packet has gone half its way. A fragment that overlaps ends its datagram. Who must wait for an SPI, and how many were
+/// The calls of a control connection end with its framing, and a hairpinned packet has gone half its way. A fragment that overlaps ends its datagram. Who must wait for an SPI, and how many were
 /// unknown, is evidence that a server's record keeps.
 pub fn may_note(place: Place, outcome: &Outcome) -> [bool; 6] {
     let Some((class, _, reason)) = outcome.counted.first() else { return [false; 6] };
     let lost = matches!(reason, Reason::PptpMalformed | Reason::PptpGap);
-    let heard = *reason == Reason::EspHold || (place != Place::In && *reason == Reason::L2tpMalformed);
-    let session = place == Place::Lan || lost || heard;
+    let session = place == Place::Lan || lost || *reason == Reason::EspHold;
     let server = matches!(class, Class::Esp | Class::Ike | Class::NatT | Class::L2tp);
     let control = lost || *class == Class::Pptp;
     // Who makes a server's record is counted for it, and who tries to open something, against its rate.

@@ -91,7 +91,11 @@ fn outbound<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Resu
         return Ok(());
     }
     if !header.flags.is_control() {
-        return if known.is_some() { Ok(()) } else { tunnels::open(world, &client) };
+        if known.is_none() {
+            return tunnels::open(world, &client);
+        }
+        tunnels::see(world, &client, 0);
+        return Ok(());
     }
     let assigned = control::assigned(packet, &header);
     if assigned == Assigned::MALFORMED {
@@ -111,19 +115,19 @@ fn outbound<P: Packet, W: World>(packet: &mut P, flow: &Flow, world: &W) -> Resu
         if header.tunnel != 0 {
             tunnels::remember_quoted(world, &client, header.tunnel);
         }
+        tunnels::see(world, &client, 0);
         return Ok(());
     }
-    match tunnels::assign(world, &client, known.unwrap_or(0) as u16, id) {
-        0 => {
-            // Nothing stays of a message that is refused (conformance G4).
-            if known.is_none() {
-                tunnels::close(world, &client);
-            }
-            Err(Reason::PortsExhausted)
+    let outside = tunnels::assign(world, &client, known.unwrap_or(0) as u16, id);
+    if outside == 0 {
+        // Nothing stays of a message that is refused (conformance G4).
+        if known.is_none() {
+            tunnels::close(world, &client);
         }
-        outside if outside == id => Ok(()),
-        outside => control::reassign(packet, &header, id, outside),
+        return Err(Reason::PortsExhausted);
     }
+    tunnels::see(world, &client, outside);
+    if outside == id { Ok(()) } else { control::reassign(packet, &header, id, outside) }
 }
 
 /// A message from a server.

@@ -289,6 +289,25 @@ fn a_hidden_id_is_allowed_to_the_only_client() {
     assert!(send(&gateway, A, &message).is_ok(), "B, refused, is no company for A");
 }
 
+/// Proves: G4.
+#[test]
+fn a_refused_message_keeps_nothing_alive() {
+    let gateway = gateway();
+    send(&gateway, A, &assigning(SCCRQ, 0, 10)).unwrap();
+    send(&gateway, B, &assigning(SCCRQ, 0, 20)).unwrap();
+    gateway.wait(Ticks::from_secs(1));
+    let before = gateway.sessions.digest();
+    let mut hidden = avp(9, &[1, 2, 3, 4]);
+    hidden[0] |= 0x40;
+    let message = control(0, &[avp(0, &SCCRQ.to_be_bytes()), hidden]);
+    assert_eq!(send(&gateway, A, &message).err(), Some(Reason::L2tpHidden));
+    let message = control(0, &[avp(0, &SCCRQ.to_be_bytes()), avp(9, &[1, 2, 3])]);
+    assert_eq!(send(&gateway, A, &message).err(), Some(Reason::L2tpMalformed));
+    assert_eq!(gateway.sessions.digest(), before);
+    send(&gateway, A, &hello(7)).unwrap();
+    assert_ne!(gateway.sessions.digest(), before, "what passes is seen");
+}
+
 /// Proves: L10.
 #[test]
 fn unknown_ids_go_to_the_only_client_and_to_nobody_else() {

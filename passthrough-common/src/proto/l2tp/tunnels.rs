@@ -55,23 +55,36 @@ fn half<W: World>(world: &W, rewrite: Rewrite, from: u32, to: (u32, u16)) -> Ses
 /// port.
 pub const TRANSLATED: u32 = 1 << 16;
 
-/// The outside tunnel ID that the client assigned last, 0 for none, from its outbound half, which sees a message now;
-/// `None` if there is no such half. One that is over goes first.
+/// The outside tunnel ID that the client assigned last, 0 for none, from its outbound half; `None` if there is no such
+/// half. One that is over goes first. The half does not see the message yet: it may be refused.
 #[inline(never)]
 pub fn last_assigned<W: World>(world: &W, client: &Client) -> Option<u32> {
     let key = outbound_key(client);
     halves::remove_if_over(world, &key);
-    let now = world.now();
     world.sessions().update(&key, |session| {
         if !is_kept(session) {
-            return TRANSLATED;
+            TRANSLATED
+        } else if session.address == client.outside {
+            u32::from(session.id)
+        } else {
+            0
         }
-        if session.address != client.outside {
-            (session.address, session.id) = (client.outside, 0);
+    })
+}
+
+/// Has the client's outbound half see a message that passes; one that assigned a tunnel ID brings the outside ID, any other 0.
+#[inline(never)]
+pub fn see<W: World>(world: &W, client: &Client, assigned: u16) {
+    let now = world.now();
+    world.sessions().update(&outbound_key(client), |session| {
+        if !is_kept(session) {
+            return;
+        }
+        if assigned != 0 || session.address != client.outside {
+            (session.address, session.id) = (client.outside, assigned);
         }
         session.seen = now;
-        u32::from(session.id)
-    })
+    });
 }
 
 /// Makes the client's outbound half.
@@ -186,11 +199,6 @@ pub fn assign<W: World>(world: &W, client: &Client, last: u16, tunnel: u16) -> u
             id = 0;
         }
     }
-    world.sessions().update(&outbound_key(client), |session| {
-        if id != 0 && is_kept(session) {
-            session.id = id;
-        }
-    });
     id
 }
 
