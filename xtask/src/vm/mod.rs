@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::build;
 use crate::process::{self, Profile};
 use crate::setup;
 
@@ -55,6 +56,9 @@ pub struct Arguments {
     #[arg(long)]
     write: bool,
 }
+
+/// The programs are those that the tests have built already. The guest's time goes into emulated kernels, not into them.
+const PROFILE: Profile = Profile::Debug;
 
 /// What of it every run of the tests plays, on the oldest kernel: two clients of one server by protocols without ports.
 const SHORT: [&str; 2] = ["pptp-many", "esp-many"];
@@ -112,7 +116,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let cache = process::target_folder()?.join("vm");
     let kernels = arguments.kernels()?;
-    build()?;
+    build::workspace(PROFILE)?;
     if arguments.native {
         return native(arguments, &cache);
     }
@@ -159,22 +163,12 @@ impl Arguments {
     }
 }
 
-fn build() -> Result<()> {
-    setup::ensure()?;
-    let packages = ["--package", "passthrough-user", "--package", "passthrough-tests"];
-    process::run(
-        process::cargo()
-            .args(["build", "--release", "--bin", "passthrough", "--bin", "scenarios"])
-            .args(packages),
-    )
-}
-
 fn list() -> Result<()> {
-    build()?;
+    build::workspace(PROFILE)?;
     for kernel in &KERNELS {
         println!("kernel {}", kernel.name);
     }
-    process::hand_over(Command::new(process::binary(Profile::Release, "scenarios")?).arg("--list"))
+    process::hand_over(Command::new(process::binary(PROFILE, "scenarios")?).arg("--list"))
 }
 
 /// Runs the scenarios on one kernel.
@@ -194,7 +188,7 @@ fn on(kernel: &Kernel, arguments: &Arguments, cache: &Path, root: &Path) -> Resu
 
 /// Has `docs/interop.md` written, from what each kernel's last run has left.
 fn document(cache: &Path) -> Result<()> {
-    let mut write = Command::new(process::binary(Profile::Release, "scenarios")?);
+    let mut write = Command::new(process::binary(PROFILE, "scenarios")?);
     write.arg("--write").arg(process::top().join("docs/interop.md"));
     write.arg("--versions").arg(cache.join("root.ready"));
     write.args(KERNELS.iter().map(|kernel| cache.join(format!("share-{}/out", kernel.name))));
@@ -217,7 +211,7 @@ fn share(cache: &Path, name: &str) -> Result<PathBuf> {
         fs::write(share.join("out/results.json"), results).context("keeping earlier results")?;
     }
     for program in PROGRAMS {
-        let file = process::binary(Profile::Release, program)?;
+        let file = process::binary(PROFILE, program)?;
         fs::copy(&file, share.join("lib").join(program)).with_context(|| format!("copying {program}"))?;
         for library in libraries(&file)? {
             let name = library.file_name().context("a library without a name")?;
@@ -247,12 +241,12 @@ fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
 
 /// On this machine's kernel, with this machine's programs.
 fn native(arguments: &Arguments, cache: &Path) -> Result<()> {
-    let scenarios = process::binary(Profile::Release, "scenarios")?;
+    let scenarios = process::binary(PROFILE, "scenarios")?;
     let out = cache.join("share-native/out");
     fs::create_dir_all(&out).with_context(|| format!("making {}", out.display()))?;
     let mut run = process::as_root("the scenarios", scenarios, &["PASSTHROUGH_BIN"])?;
     run.arg("--out").arg(&out).args(arguments.words());
-    run.env("PASSTHROUGH_BIN", process::binary(Profile::Release, "passthrough")?);
+    run.env("PASSTHROUGH_BIN", process::binary(PROFILE, "passthrough")?);
     process::hand_over(&mut run)
 }
 
