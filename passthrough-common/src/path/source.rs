@@ -13,11 +13,14 @@ use crate::wire::ipv4;
 /// [`Reason::Spoofed`], [`Reason::Martian`].
 #[inline(always)]
 pub fn check<W: World>(world: &W, flow: &Flow) -> Result<(), Reason> {
+    if flow.has(progress::HAIRPIN) {
+        return Ok(());
+    }
     let settings = world.settings();
-    if settings.is_outside_address(flow.source) && !flow.has(progress::HAIRPIN) {
+    if settings.is_outside_address(flow.source) {
         return Err(Reason::Spoofed);
     }
-    if settings.has(option::DROP_MARTIANS) && !flow.has(progress::HAIRPIN) && ipv4::is_martian(flow.source) {
+    if settings.has(option::DROP_MARTIANS) && ipv4::is_martian(flow.source) {
         return Err(Reason::Martian);
     }
     Ok(())

@@ -20,10 +20,8 @@ pub const VERSION: u8 = 0x07;
 /// The only protocol type of version 1: PPP.
 pub const PPP: u16 = 0x880b;
 
-/// Length of flags and protocol type.
+/// Length of flags and, in its last two bytes, protocol type.
 pub const BASE: u32 = 4;
-/// Offset of the protocol type.
-pub const TYPE: u32 = 2;
 /// Version 1: offset of the payload length, in bytes.
 pub const PAYLOAD_LENGTH: u32 = 4;
 /// Version 1: offset of the call ID. No checksum covers it.

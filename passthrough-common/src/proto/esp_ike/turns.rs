@@ -97,7 +97,6 @@ fn wish<W: World>(world: &W, key: &PeerKey, host: u32, cause: Cause, number: u32
 /// What a host may do that wants a window; `free` if no other host's is exclusive.
 #[inline(always)]
 fn take_turn(peer: &mut Peer, now: Ticks, (cause, number): (Cause, u32), free: bool) -> Turn {
-    let exclusive = is_exclusive(peer, now);
     // The server's answer: what the host asked for waits no longer.
     let answered = cause == Cause::Completed;
     if answered {
@@ -108,54 +107,63 @@ fn take_turn(peer: &mut Peer, now: Ticks, (cause, number): (Cause, u32), free: b
         Cause::Completed | Cause::QuickMode => {}
         Cause::Esp | Cause::OldEsp | Cause::Request => peer.window &= !window::ASKED,
     }
-    let cause = match cause {
-        Cause::Answered => Cause::Completed,
-        Cause::QuickMode if number == peer.quick_mode => Cause::Completed,
-        Cause::QuickMode => Cause::Request,
-        Cause::OldEsp => Cause::Esp,
-        cause => cause,
+    let turn = match cause {
+        Cause::Esp | Cause::OldEsp => turn_by_esp(peer, now, number, free),
+        Cause::Request => turn_by_exchange(peer, now, true, false, free),
+        Cause::QuickMode => turn_by_exchange(peer, now, number != peer.quick_mode, false, free),
+        Cause::Answered | Cause::Completed => turn_by_exchange(peer, now, false, answered, free),
     };
-    if cause == Cause::Esp {
-        if peer.window & window::AHEAD != 0 && within(now, peer.window_at, LAZY) {
-            // The pair of an inbound SPI that came first: nothing is left to learn.
-            peer.window &= !window::AHEAD;
-            peer.spi = number;
-            return if count(peer, now) { Turn::Pass } else { Turn::Flood };
-        }
-        if !free && !exclusive {
+    if matches!(turn, Turn::Opened) {
+        peer.window &= !(window::EXPIRED | window::AHEAD);
+        let shortened = answered && peer.window & window::SENT == 0;
+        peers::open(peer, now, if shortened { ANSWERED } else { EXCLUSIVE });
+    }
+    turn
+}
+
+/// The turn of a host that sends ESP with a new SPI.
+#[inline(always)]
+fn turn_by_esp(peer: &mut Peer, now: Ticks, spi: u32, free: bool) -> Turn {
+    if peer.window & window::AHEAD != 0 && within(now, peer.window_at, LAZY) {
+        // The pair of an inbound SPI that came first: nothing is left to learn.
+        peer.window &= !window::AHEAD;
+        peer.spi = spi;
+        return if count(peer, now) { Turn::Pass } else { Turn::Flood };
+    }
+    let exclusive = is_exclusive(peer, now);
+    if !free && !exclusive {
+        return Turn::Hold;
+    }
+    if !count(peer, now) {
+        return Turn::Flood;
+    }
+    let again = exclusive && peer.window & window::SENT != 0;
+    peer.spi = spi;
+    peer.window |= window::SENT;
+    if again { Turn::Pass } else { Turn::Opened }
+}
+
+/// The turn of a host that begins an exchange, or that takes part in one; `answered` if it is the server's answer to it.
+#[inline(always)]
+fn turn_by_exchange(peer: &mut Peer, now: Ticks, begins: bool, answered: bool, free: bool) -> Turn {
+    let exclusive = is_exclusive(peer, now);
+    // A retransmitted request makes no window longer.
+    if exclusive && begins {
+        return Turn::Pass;
+    }
+    if !free && !exclusive {
+        if answered || !has_waited(peer, now) {
             return Turn::Hold;
         }
-        if !count(peer, now) {
-            return Turn::Flood;
-        }
-        let again = exclusive && peer.window & window::SENT != 0;
-        peer.spi = number;
-        peer.window |= window::SENT;
-        if again {
-            return Turn::Pass;
-        }
-    } else {
-        // A retransmitted request makes no window longer.
-        if exclusive && cause == Cause::Request {
-            return Turn::Pass;
-        }
-        if !free && !exclusive {
-            if answered || !has_waited(peer, now) {
-                return Turn::Hold;
-            }
-            // As if its exclusive part were over, and nobody had waited for that.
-            peer.window = peer.window & !(window::AHEAD | window::SENT) | window::EXPIRED;
-            peers::open(peer, now, Ticks(0));
-            return Turn::Overdue;
-        }
-        if !exclusive {
-            peer.window &= !window::SENT;
-        }
-        peer.waits_since = Ticks(0);
+        // As if its exclusive part were over, and nobody had waited for that.
+        peer.window = peer.window & !(window::AHEAD | window::SENT) | window::EXPIRED;
+        peers::open(peer, now, Ticks(0));
+        return Turn::Overdue;
     }
-    peer.window &= !(window::EXPIRED | window::AHEAD);
-    let shortened = answered && peer.window & window::SENT == 0;
-    peers::open(peer, now, if shortened { ANSWERED } else { EXCLUSIVE });
+    if !exclusive {
+        peer.window &= !window::SENT;
+    }
+    peer.waits_since = Ticks(0);
     Turn::Opened
 }
 

@@ -38,22 +38,22 @@ pub fn parse_part<P: Packet>(packet: &P, at: u32, end: u32, part: Part) -> Resul
     if room < gre::BASE {
         return Err(Reason::GreMalformed);
     }
-    let [first, second] = packet.load::<2>(at).ok_or(Reason::GreMalformed)?;
+    // By words: the fast path has proven them to be there, and reads each by one instruction.
+    let word = packet.u32(at).ok_or(Reason::GreMalformed)?;
+    let [first, second, ..] = word.to_be_bytes();
     match second & gre::VERSION {
         0 => version_0(packet, at, room, first),
         1 => {
             let header = gre::enhanced_length(first, second);
-            if !gre::is_enhanced(first) || header > room {
+            if !gre::is_enhanced(first) || word as u16 != gre::PPP || header > room {
                 return Err(Reason::GreMalformed);
             }
-            let [kind_high, kind_low, length_high, length_low, id_high, id_low] =
-                packet.load::<6>(at + gre::TYPE).ok_or(Reason::GreMalformed)?;
-            let payload = u16::from_be_bytes([length_high, length_low]);
-            let too_long = part == Part::Whole && header + u32::from(payload) > room;
-            if u16::from_be_bytes([kind_high, kind_low]) != gre::PPP || too_long {
+            let word = packet.u32(at + gre::PAYLOAD_LENGTH).ok_or(Reason::GreMalformed)?;
+            let (payload, call_id) = (word >> 16, word as u16);
+            if part == Part::Whole && header + payload > room {
                 return Err(Reason::GreMalformed);
             }
-            Ok((Space::CallId, selector(u16::from_be_bytes([id_high, id_low]))))
+            Ok((Space::CallId, selector(call_id)))
         }
         _ => Err(Reason::GreMalformed),
     }
