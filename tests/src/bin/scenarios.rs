@@ -31,7 +31,7 @@ struct Options {
     /// Keep logs and captures of what passed, too
     #[arg(long)]
     keep: bool,
-    /// Play none, and write a document from the results in folders, which stand in the place of scenarios
+    /// Play none, and write a document from files of results, which stand in the place of scenarios
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// For the document: the list of packages at the ends of the tunnels
@@ -60,8 +60,8 @@ fn run() -> Result<bool> {
         return Ok(true);
     }
     if let Some(file) = &options.write {
-        let folders: Vec<_> = options.scenarios.iter().map(PathBuf::from).collect();
-        report::write(file, &folders, &options.versions)?;
+        let results: Vec<_> = options.scenarios.iter().map(PathBuf::from).collect();
+        report::write(file, &results, &options.versions)?;
         return Ok(true);
     }
     std::fs::create_dir_all(&options.out)?;

@@ -25,13 +25,13 @@ const SOFTWARE: [&str; 9] = [
     "iproute2",
 ];
 
-/// Writes the document. Each folder holds a run's `results.json`; `versions` is a list of packages, a line each.
-pub fn write(file: &Path, folders: &[PathBuf], versions: &Path) -> Result<()> {
+/// Writes the document, of the results of runs, a file each; `versions` is a list of packages, a line each.
+pub fn write(file: &Path, results: &[PathBuf], versions: &Path) -> Result<()> {
     let mut runs = Vec::new();
-    for folder in folders {
-        let Ok(text) = fs::read_to_string(folder.join("results.json")) else { continue };
+    for results in results {
+        let Ok(text) = fs::read_to_string(results) else { continue };
         let run: Value =
-            serde_json::from_str(&text).with_context(|| format!("reading {}", folder.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("reading {}", results.display()))?;
         runs.push(run);
     }
     ensure!(!runs.is_empty(), "no results yet: run `cargo xtask vm-test` first");

@@ -186,20 +186,31 @@ fn on(kernel: &Kernel, arguments: &Arguments, cache: &Path, root: &Path) -> Resu
     verdict(&share.join("out"))
 }
 
-/// Has `docs/interop.md` written, from what each kernel's last run has left.
+/// What is known of a kernel on machines that have not played it, beside the page that shows it.
+fn published(kernel: &str) -> PathBuf {
+    process::top().join(format!("docs/interop/{kernel}.json"))
+}
+
+/// Has `docs/interop.md` written, from what each kernel's last run has left here, or where the page was last written.
 fn document(cache: &Path) -> Result<()> {
+    for kernel in &KERNELS {
+        let results = cache.join(format!("share-{}/out/results.json", kernel.name));
+        if results.exists() {
+            fs::copy(&results, published(kernel.name)).context("publishing results")?;
+        }
+    }
     let mut write = Command::new(process::binary(PROFILE, "scenarios")?);
     write.arg("--write").arg(process::top().join("docs/interop.md"));
     write.arg("--versions").arg(cache.join("root.ready"));
-    write.args(KERNELS.iter().map(|kernel| cache.join(format!("share-{}/out", kernel.name))));
+    write.args(KERNELS.iter().map(|kernel| published(kernel.name)));
     process::hand_over(&mut write)
 }
 
 /// The folder that guest and host share: programs in, results out.
 fn share(cache: &Path, name: &str) -> Result<PathBuf> {
     let share = cache.join(format!("share-{name}"));
-    // What earlier runs came to is taken up by the next.
-    let results = fs::read(share.join("out/results.json"));
+    // What earlier runs came to is taken up by the next, be it on another machine.
+    let results = fs::read(share.join("out/results.json")).or_else(|_| fs::read(published(name)));
     for folder in ["bin", "lib", "out"] {
         let folder = share.join(folder);
         if folder.exists() {
